@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The life of a key: found in the caller's keyrings, copied once, given to a
+ * fresh tfm, wiped. The tfm is published last, so a layer either has the old
+ * key, the new one, or none: never half of one.
+ *
+ *	            dmsse_key_set()
+ *	  no key  ------------------>  keyed  --.
+ *	          <------------------    ^      | dmsse_key_set():
+ *	            dmsse_key_wipe()     '------' old key until the new one works
+ *
+ * The state is the layer's tfm: there is one, or there is none.
+ */
+#include "dmsse.h"
+#include "key.h"
+
+#include <linux/key.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <crypto/algapi.h>
+#include <keys/encrypted-type.h>
+#include <keys/trusted-type.h>
+#include <keys/user-type.h>
+
+/**
+ * struct secret - key bytes outside of keyring and tfm
+ * @size: bytes in use
+ * @bytes: the key
+ *
+ * Lives from read_key() to the one free_secret() of the same call, always on
+ * the heap so that no copy stays on a stack.
+ */
+struct secret {
+	unsigned int size;
+	u8 bytes[DMSSE_MAX_KEY_SIZE];
+};
+
+static void free_secret(struct secret *secret)
+{
+	kfree_sensitive(secret);
+}
+
+static struct key_type *key_type_of(const struct dmsse_key_ref *ref)
+{
+	switch (ref->type) {
+	case DMSSE_KEY_LOGON:
+		return &key_type_logon;
+	case DMSSE_KEY_USER:
+		return &key_type_user;
+	case DMSSE_KEY_ENCRYPTED:
+		return dmsse_key_type_encrypted;
+	case DMSSE_KEY_TRUSTED:
+		return dmsse_key_type_trusted;
+	}
+	return NULL;
+}
+
+/* The payload of @key, or NULL if it was revoked meanwhile; under key->sem. */
+static const void *payload_of(const struct key *key, enum dmsse_key_type type,
+			      unsigned int *size)
+{
+	switch (type) {
+	case DMSSE_KEY_LOGON:
+	case DMSSE_KEY_USER: {
+		const struct user_key_payload *payload = user_key_payload_locked(key);
+
+		*size = payload ? payload->datalen : 0;
+		return payload ? payload->data : NULL;
+	}
+	case DMSSE_KEY_ENCRYPTED: {
+		const struct encrypted_key_payload *payload = key->payload.data[0];
+
+		*size = payload ? payload->decrypted_datalen : 0;
+		return payload ? payload->decrypted_data : NULL;
+	}
+	case DMSSE_KEY_TRUSTED: {
+		const struct trusted_key_payload *payload = key->payload.data[0];
+
+		*size = payload ? payload->key_len : 0;
+		return payload ? payload->key : NULL;
+	}
+	}
+	return NULL;
+}
+
+static int describe_lookup_error(int error, struct dmsse_error *err)
+{
+	switch (error) {
+	case -ENOKEY:
+		dmsse_err(err,
+			  "key not found in the caller's keyrings: load it and see that it is linked to the session or user keyring");
+		break;
+	case -EKEYEXPIRED:
+		dmsse_err(err, "key has expired: load it again");
+		break;
+	case -EKEYREVOKED:
+		dmsse_err(err, "key was revoked: load it again");
+		break;
+	case -EACCES:
+		dmsse_err(err, "no permission to use the key: see its permissions with keyctl");
+		break;
+	default:
+		dmsse_err(err, "looking up the key failed with error %d", error);
+	}
+	return error;
+}
+
+/* Copy the key that @ref names; the caller frees it with free_secret(). */
+static struct secret *read_key(const struct dmsse_key_ref *ref, struct dmsse_error *err)
+{
+	struct key_type *type = key_type_of(ref);
+	struct secret *secret;
+	const void *payload;
+	struct key *key;
+	unsigned int size;
+	int r;
+
+	if (!type) {
+		dmsse_err(err, "this kernel has no keys of that type: use logon or user");
+		return ERR_PTR(-EOPNOTSUPP);
+	}
+
+	secret = kzalloc(sizeof(*secret), GFP_KERNEL);
+	if (!secret)
+		return ERR_PTR(-ENOMEM);
+	if (!ref->size)
+		return secret;
+
+	key = request_key(type, ref->description, NULL);
+	if (IS_ERR(key)) {
+		r = describe_lookup_error(PTR_ERR(key), err);
+		goto out_free;
+	}
+
+	down_read(&key->sem);
+	r = key_validate(key);
+	if (r) {
+		describe_lookup_error(r, err);
+		goto out_unlock;
+	}
+	payload = payload_of(key, ref->type, &size);
+	if (!payload) {
+		r = describe_lookup_error(-EKEYREVOKED, err);
+		goto out_unlock;
+	}
+	if (size != ref->size) {
+		dmsse_err(err, "key has %u bytes but its reference says %u", size, ref->size);
+		r = -EINVAL;
+		goto out_unlock;
+	}
+	memcpy(secret->bytes, payload, size);
+	secret->size = size;
+
+out_unlock:
+	up_read(&key->sem);
+	key_put(key);
+	if (!r)
+		return secret;
+out_free:
+	free_secret(secret);
+	return ERR_PTR(r);
+}
+
+static bool is_xts(struct crypto_skcipher *tfm)
+{
+	const char *name = crypto_tfm_alg_name(crypto_skcipher_tfm(tfm));
+
+	return !strncmp(name, "xts(", strlen("xts("));
+}
+
+/*
+ * XTS with equal halves is not XTS any more (IEEE 1619-2018, FIPS 140-3 IG
+ * C.I); the crypto API itself looks only if fips=1.
+ */
+static int check_key(struct crypto_skcipher *tfm, const struct secret *secret,
+		     struct dmsse_error *err)
+{
+	unsigned int half = secret->size / 2;
+
+	if (is_xts(tfm) && half && !crypto_memneq(secret->bytes, secret->bytes + half, half)) {
+		dmsse_err(err, "the two halves of an XTS key must differ");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_size(struct crypto_skcipher *tfm, const struct dmsse_key_ref *ref,
+		      struct dmsse_error *err)
+{
+	unsigned int min = crypto_skcipher_min_keysize(tfm);
+	unsigned int max = crypto_skcipher_max_keysize(tfm);
+
+	if (ref->size >= min && ref->size <= max)
+		return 0;
+	if (min == max)
+		dmsse_err(err, "key reference says %u bytes but the cipher takes %u",
+			  ref->size, min);
+	else
+		dmsse_err(err, "key reference says %u bytes but the cipher takes %u to %u",
+			  ref->size, min, max);
+	return -EINVAL;
+}
+
+/**
+ * dmsse_key_set - give a layer its key, or another one
+ * @layer: the layer; keeps the key it had if this fails
+ * @ref: which key; looked up in the caller's keyrings
+ * @err: why it failed
+ *
+ * Context: process, sleeps, may run the request-key upcall. No I/O may be in
+ * flight, nor start before this returns: dmsse_target.lock held, the target
+ * not live. The device may be suspended under a file system or swap, hence
+ * no allocation here waits for I/O.
+ *
+ * Return: 0; -ENOKEY, -EKEYEXPIRED, -EKEYREVOKED or -EACCES from the lookup;
+ * -EINVAL for a key that does not fit; -EOPNOTSUPP for a type of key that the
+ * kernel lacks; -ENOMEM. @err is set with each but the last.
+ */
+int dmsse_key_set(struct dmsse_layer *layer, const struct dmsse_key_ref *ref,
+		  struct dmsse_error *err)
+{
+	unsigned int noio = memalloc_noio_save();
+	struct crypto_skcipher *tfm;
+	struct secret *secret;
+	int r;
+
+	tfm = dmsse_layer_alloc_tfm(layer, err);
+	if (IS_ERR(tfm)) {
+		r = PTR_ERR(tfm);
+		goto out_noio;
+	}
+	r = check_size(tfm, ref, err);
+	if (r)
+		goto out_tfm;
+
+	secret = read_key(ref, err);
+	if (IS_ERR(secret)) {
+		r = PTR_ERR(secret);
+		goto out_tfm;
+	}
+	r = check_key(tfm, secret, err);
+	if (!r) {
+		r = crypto_skcipher_setkey(tfm, secret->bytes, secret->size);
+		if (r)
+			dmsse_err(err, "the cipher refuses a key of %u bytes with error %d",
+				  secret->size, r);
+	}
+	free_secret(secret);
+	if (r)
+		goto out_tfm;
+
+	swap(layer->tfm, tfm);
+out_tfm:
+	/* Zeroes the key schedule. */
+	crypto_free_skcipher(tfm);
+out_noio:
+	memalloc_noio_restore(noio);
+	return r;
+}
+
+/**
+ * dmsse_key_wipe - take a layer's key away
+ * @layer: the layer; nothing happens if it has none
+ *
+ * Context: process, sleeps; no I/O in flight, as for dmsse_key_set().
+ */
+void dmsse_key_wipe(struct dmsse_layer *layer)
+{
+	/* Zeroes the key schedule. */
+	crypto_free_skcipher(layer->tfm);
+	layer->tfm = NULL;
+}
