@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef BLOCKDEV_H
+#define BLOCKDEV_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct blockdev {
+	int fd;
+	unsigned int major, minor;
+	uint64_t sectors;		/* of 512 bytes */
+	unsigned int block_size;	/* logical block */
+	unsigned int read_ahead;	/* sectors */
+	bool readonly;
+	bool loop;			/* made for a regular file, goes with its last user */
+};
+
+/*
+ * Opens a device that nobody else uses (@shared: that others may use); a
+ * regular file gets a loop device. The descriptor that stays open doesn't
+ * claim the device, so that device-mapper can.
+ */
+int blockdev_open(struct blockdev *b, const char *path, bool readonly, bool shared);
+void blockdev_close(struct blockdev *b);
+
+/* What a device seems to hold that a plain mapping would overwrite, or NULL. */
+const char *blockdev_signature(const struct blockdev *b);
+
+/* Size of the device with this number, after a loop device was told to look again. */
+int blockdev_size(unsigned int major, unsigned int minor, uint64_t *sectors,
+		  unsigned int *block_size);
+
+/* "/dev/sda" or "/dev/mapper/name"; "8:0" if it has no name. */
+void blockdev_name(unsigned int major, unsigned int minor, char *name, size_t size);
+/* The file behind a loop device; "" if it is none. */
+void blockdev_loop_file(unsigned int major, unsigned int minor, char *file, size_t size);
+/* Who uses a device: mount points and devices on top; "" if nobody is known. */
+void blockdev_users(unsigned int major, unsigned int minor, char *text, size_t size);
+
+#endif

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ssesetup status NAME
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blockdev.h"
+#include "diag.h"
+#include "dm.h"
+#include "keyring.h"
+#include "ssesetup.h"
+#include "table.h"
+
+static void print_type(const char *uuid)
+{
+	size_t prefix = strlen(DMSSE_UUID_PREFIX);
+	size_t len;
+
+	if (strncmp(uuid, DMSSE_UUID_PREFIX, prefix)) {
+		printf("  type:    n/a (not opened by ssesetup)\n");
+		return;
+	}
+	len = strcspn(uuid + prefix, "-");
+	printf("  type:    %.*s\n", (int)len, uuid + prefix);
+}
+
+/* resize and resume will need it; its state now says whether they would work. */
+static void print_key(const struct keyref *key)
+{
+	struct key_info info;
+	int err;
+
+	if (!key->type[0]) {
+		printf("  keysize: 0 bits\n");
+		return;
+	}
+	printf("  keysize: %u bits\n", key->bytes * 8);
+	printf("  key location: keyring\n");
+	printf("  key description: %s:%s\n", key->type, key->desc);
+	err = keyring_probe(key, &info);
+	if (!err)
+		printf("  key in keyring: yes (%d, expires: %s)\n", info.serial, info.expires);
+	else
+		printf("  key in keyring: %s\n", err == EKEYREVOKED ? "revoked" :
+		       err == EKEYEXPIRED ? "expired" : "no");
+}
+
+static void print_device(const struct sse_table *t)
+{
+	char name[PATH_MAX], file[PATH_MAX];
+	unsigned int major, minor;
+
+	if (sscanf(t->device, "%u:%u", &major, &minor) != 2) {
+		printf("  device:  %s\n", t->device);
+		return;
+	}
+	blockdev_name(major, minor, name, sizeof(name));
+	printf("  device:  %s\n", name);
+	blockdev_loop_file(major, minor, file, sizeof(file));
+	if (*file)
+		printf("  loop:    %s\n", file);
+}
+
+/* Every word of the target, also those of later versions. */
+static void print_info(const struct sse_info *info)
+{
+	unsigned int i;
+	const char *p;
+
+	printf("  state:   %s\n", info->state);
+	for (i = 0; i < info->nr; i++) {
+		printf("  ");
+		for (p = info->word[i].name; *p; p++)
+			putchar(*p == '_' ? ' ' : *p);
+		printf(": %s\n", *info->word[i].value ? info->word[i].value : "yes");
+	}
+}
+
+static int print_mapping(const struct dm_mapping *m)
+{
+	struct sse_table t;
+	struct sse_info info;
+	char *flags;
+	int rc;
+
+	print_type(m->uuid);
+	rc = table_parse(m->table, &t);
+	if (rc)
+		return rc;
+	rc = info_parse(m->info, &info);
+	if (rc)
+		goto free_table;
+	flags = table_flag_words(&t);
+	if (!flags) {
+		rc = diag_nomem();
+		goto free_info;
+	}
+	printf("  cipher:  %s\n", t.layer[0].cipher);
+	print_key(&t.layer[0].key);
+	print_device(&t);
+	printf("  sector size:  %u\n", t.sector_size);
+	printf("  offset:  %" PRIu64 " sectors\n", t.start);
+	printf("  size:    %" PRIu64 " sectors\n", m->size);
+	if (t.iv_offset)
+		printf("  skipped: %" PRIu64 " sectors\n", t.iv_offset);
+	printf("  mode:    %s%s\n", m->readonly ? "readonly" : "read/write",
+	       m->suspended ? " (suspended)" : "");
+	if (*flags)
+		printf("  flags:   %s\n", flags);
+	print_info(&info);
+	free(flags);
+free_info:
+	info_free(&info);
+free_table:
+	table_free(&t);
+	return rc;
+}
+
+int cmd_status(const struct options *o, int argc, char **argv)
+{
+	struct dm_mapping m;
+	const char *name;
+	int rc, err;
+
+	(void)argc;
+	name = dm_name(argv[0]);
+	if (!name)
+		return RC_PARAM;
+	if (opt_given(o, OPT_TEST_ARGS))
+		return RC_OK;
+	rc = dm_ready();
+	if (rc)
+		return rc;
+	err = dm_query(name, &m);
+	if (err)
+		return diag_kernel_refusal("Looking at the mapping", err, NULL);
+	if (!m.exists) {
+		printf("%s/%s is inactive.\n", dm_dev_dir(), name);
+		return RC_DEVICE;
+	}
+	dm_mapping_free(&m);
+	rc = dm_find(name, &m);
+	if (rc)
+		return rc;
+	printf("%s/%s is active%s.\n", dm_dev_dir(), name, m.in_use ? " and is in use" : "");
+	if (m.deferred_remove)
+		printf("  It will be closed when its last user closes it.\n");
+	rc = print_mapping(&m);
+	dm_mapping_free(&m);
+	return rc;
+}

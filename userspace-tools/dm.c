@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <libdevmapper.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diag.h"
+#include "dm.h"
+#include "module.h"
+#include "ssesetup.h"
+
+static void __attribute__((format(printf, 5, 6)))
+dm_log_debug(int level, const char *file, int line, int dm_errno_or_class, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	(void)file;
+	(void)line;
+	(void)dm_errno_or_class;
+	if (!diag_debugging() || (level & 0x7f) > 5)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	diag_debug("libdevmapper: %s", text);
+}
+
+void dm_setup(void)
+{
+	dm_log_with_errno_init(dm_log_debug);
+}
+
+const char *dm_dev_dir(void)
+{
+	return dm_dir();
+}
+
+/* An errno for a task that failed; libdevmapper doesn't always know one. */
+static int task_errno(struct dm_task *dmt)
+{
+	int err = dm_task_get_errno(dmt);
+
+	return err ? err : EINVAL;
+}
+
+/* One that needs neither a table nor udev. */
+static int simple_task(int type, const char *name)
+{
+	struct dm_task *dmt = dm_task_create(type);
+	int err = ENOMEM;
+
+	if (!dmt)
+		return ENOMEM;
+	if (dm_task_set_name(dmt, name))
+		err = dm_task_run(dmt) ? 0 : task_errno(dmt);
+	dm_task_destroy(dmt);
+	return err;
+}
+
+/* Runs a task that makes udev work, and waits until udev is done. */
+static int run_with_udev(struct dm_task *dmt, uint32_t *cookie)
+{
+	int err;
+
+	if (!dm_task_set_cookie(dmt, cookie, 0))
+		return EINVAL;
+	err = dm_task_run(dmt) ? 0 : task_errno(dmt);
+	dm_udev_wait(*cookie);
+	/* Where there is no udev the nodes are libdevmapper's own work. */
+	dm_task_update_nodes();
+	return err;
+}
+
+int dm_ready(void)
+{
+	struct dm_task *dmt;
+	bool ok, again = true;
+
+retry:
+	dmt = dm_task_create(DM_DEVICE_VERSION);
+	if (!dmt)
+		return diag_nomem();
+	ok = dm_task_run(dmt);
+	dm_task_destroy(dmt);
+	if (ok)
+		return RC_OK;
+	if (again && module_load("dm-mod")) {
+		again = false;
+		dm_lib_release();
+		goto retry;
+	}
+	return diag_fail(RC_DEVICE, "Cannot initialize device-mapper. Is the module dm-mod loaded?\n"
+			 "'modprobe dm-mod' says why it can't be; /dev/mapper/control must exist.");
+}
+
+int dm_target_version(const char *target, char *version, unsigned int size)
+{
+	struct dm_task *dmt = dm_task_create(DM_DEVICE_LIST_VERSIONS);
+	struct dm_versions *v, *last;
+	int err = 0;
+
+	*version = '\0';
+	if (!dmt)
+		return ENOMEM;
+	if (!dm_task_run(dmt)) {
+		err = task_errno(dmt);
+		goto out;
+	}
+	v = dm_task_get_versions(dmt);
+	do {
+		if (!strcmp(v->name, target))
+			snprintf(version, size, "%u.%u.%u", v->version[0], v->version[1],
+				 v->version[2]);
+		last = v;
+		v = (struct dm_versions *)((char *)v + v->next);
+	} while (last->next);
+out:
+	dm_task_destroy(dmt);
+	return err;
+}
+
+/* Status or table of @name. Fills in @m, except that it fills in only one line. */
+static int query(int type, const char *name, struct dm_mapping *m, char **line)
+{
+	struct dm_task *dmt = dm_task_create(type);
+	uint64_t start, length;
+	char *target, *params;
+	struct dm_info info;
+	void *next = NULL;
+	int err = ENOMEM;
+
+	if (!dmt)
+		return ENOMEM;
+	/* What is asked must not wait for I/O, which may be stuck. */
+	if (!dm_task_set_name(dmt, name) || !dm_task_no_flush(dmt))
+		goto out;
+	if (!dm_task_run(dmt)) {
+		err = task_errno(dmt);
+		/* Gone meanwhile, or never there. */
+		if (err == ENXIO)
+			err = 0;
+		goto out;
+	}
+	if (!dm_task_get_info(dmt, &info)) {
+		err = EINVAL;
+		goto out;
+	}
+	err = 0;
+	m->exists = info.exists;
+	m->suspended = info.suspended;
+	m->readonly = info.read_only;
+	m->in_use = info.open_count > 0;
+	m->deferred_remove = info.deferred_remove;
+	m->major = info.major;
+	m->minor = info.minor;
+	if (!info.exists)
+		goto out;
+	if (dm_task_get_uuid(dmt))
+		snprintf(m->uuid, sizeof(m->uuid), "%s", dm_task_get_uuid(dmt));
+	m->nr_targets = 0;
+	m->size = 0;
+	do {
+		next = dm_get_next_target(dmt, next, &start, &length, &target, &params);
+		if (!target)
+			break;
+		if (!m->nr_targets++) {
+			snprintf(m->target, sizeof(m->target), "%s", target);
+			free(*line);
+			*line = strdup(params ? params : "");
+			if (!*line)
+				err = ENOMEM;
+		}
+		m->size += length;
+	} while (next);
+out:
+	dm_task_destroy(dmt);
+	return err;
+}
+
+/*
+ * The table is only asked for when the target is known to be sse: that of a
+ * crypt mapping would bring its key into this process.
+ */
+int dm_query(const char *name, struct dm_mapping *m)
+{
+	int err;
+
+	memset(m, 0, sizeof(*m));
+	err = query(DM_DEVICE_STATUS, name, m, &m->info);
+	if (!err && m->exists && !strcmp(m->target, DMSSE_TARGET) && m->nr_targets == 1)
+		err = query(DM_DEVICE_TABLE, name, m, &m->table);
+	if (err)
+		dm_mapping_free(m);
+	return err;
+}
+
+void dm_mapping_free(struct dm_mapping *m)
+{
+	free(m->table);
+	free(m->info);
+	m->table = NULL;
+	m->info = NULL;
+}
+
+const char *dm_name(const char *arg)
+{
+	const char *dir = dm_dir();
+	const char *name = arg;
+	size_t len = strlen(dir);
+
+	if (!strncmp(name, dir, len) && name[len] == '/')
+		name += len + 1;
+	if (!*name || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, "..") ||
+	    !strcmp(name, "control") || strlen(name) >= 128) {
+		diag_error("'%s' can't be the name of a mapping: 1 to 127 characters, no slash.", arg);
+		return NULL;
+	}
+	return name;
+}
+
+int dm_find(const char *name, struct dm_mapping *m)
+{
+	int rc, err;
+
+	rc = dm_ready();
+	if (rc)
+		return rc;
+	err = dm_query(name, m);
+	if (err)
+		return diag_kernel_refusal("Looking at the mapping", err, NULL);
+	if (!m->exists)
+		return diag_fail(RC_DEVICE, "Device %s is not active.", name);
+	if (m->nr_targets != 1 || strcmp(m->target, DMSSE_TARGET)) {
+		rc = diag_fail(RC_DEVICE, "Device %s is not a mapping of target sse, but of %s.%s", name,
+			       m->nr_targets ? m->target : "none (it has no table)",
+			       strcmp(m->target, "crypt") ? "" : "\nUse cryptsetup for it.");
+		dm_mapping_free(m);
+		return rc;
+	}
+	return RC_OK;
+}
+
+int dm_each(int (*fn)(const char *name, const struct dm_mapping *m, void *arg), void *arg)
+{
+	struct dm_task *dmt = dm_task_create(DM_DEVICE_LIST);
+	struct dm_mapping m;
+	struct dm_names *n;
+	unsigned int next = 0;
+	int rc = 0;
+
+	if (!dmt)
+		return ENOMEM;
+	if (!dm_task_run(dmt)) {
+		rc = task_errno(dmt);
+		goto out;
+	}
+	n = dm_task_get_names(dmt);
+	if (!n->dev)
+		goto out;
+	do {
+		n = (struct dm_names *)((char *)n + next);
+		if (!dm_query(n->name, &m)) {
+			if (m.table)
+				rc = fn(n->name, &m, arg);
+			dm_mapping_free(&m);
+		}
+		next = n->next;
+	} while (next && !rc);
+out:
+	dm_task_destroy(dmt);
+	return rc;
+}
+
+int dm_reload(const char *name, const struct dm_load *load)
+{
+	struct dm_task *dmt = dm_task_create(DM_DEVICE_RELOAD);
+	int err = ENOMEM;
+
+	if (!dmt)
+		return ENOMEM;
+	if (dm_task_set_name(dmt, name) &&
+	    dm_task_add_target(dmt, 0, load->size, DMSSE_TARGET, load->params) &&
+	    (!load->readonly || dm_task_set_ro(dmt)))
+		err = dm_task_run(dmt) ? 0 : task_errno(dmt);
+	dm_task_destroy(dmt);
+	return err;
+}
+
+static int resume(const char *name, unsigned int read_ahead)
+{
+	struct dm_task *dmt = dm_task_create(DM_DEVICE_RESUME);
+	uint32_t cookie = 0;
+	int err = ENOMEM;
+
+	if (!dmt)
+		return ENOMEM;
+	if (dm_task_set_name(dmt, name) &&
+	    (!read_ahead || dm_task_set_read_ahead(dmt, read_ahead, DM_READ_AHEAD_MINIMUM_FLAG)))
+		err = run_with_udev(dmt, &cookie);
+	dm_task_destroy(dmt);
+	return err;
+}
+
+/* An empty device: udev only hears of it when it is resumed. */
+static int create_empty(const char *name, const char *uuid)
+{
+	struct dm_task *dmt = dm_task_create(DM_DEVICE_CREATE);
+	int err = ENOMEM;
+
+	if (!dmt)
+		return ENOMEM;
+	if (dm_task_set_name(dmt, name) && dm_task_set_uuid(dmt, uuid))
+		err = dm_task_run(dmt) ? 0 : task_errno(dmt);
+	dm_task_destroy(dmt);
+	return err;
+}
+
+/*
+ * libdevmapper could do it in one task, but would then give the errno of its
+ * own clean-up and not that of the table.
+ */
+int dm_create(const char *name, const char *uuid, const struct dm_load *load)
+{
+	int err;
+
+	err = create_empty(name, uuid);
+	if (err)
+		return err;
+	err = dm_reload(name, load);
+	if (!err)
+		err = resume(name, load->read_ahead);
+	if (err)
+		dm_remove(name, false);
+	return err;
+}
+
+/* Drops a table that was loaded but is not live. */
+int dm_clear(const char *name)
+{
+	return simple_task(DM_DEVICE_CLEAR, name);
+}
+
+int dm_suspend(const char *name)
+{
+	return simple_task(DM_DEVICE_SUSPEND, name);
+}
+
+int dm_resume(const char *name)
+{
+	return resume(name, 0);
+}
+
+int dm_remove(const char *name, bool deferred)
+{
+	struct dm_task *dmt = dm_task_create(DM_DEVICE_REMOVE);
+	uint32_t cookie = 0;
+	int err = ENOMEM;
+
+	if (!dmt)
+		return ENOMEM;
+	/* udev's rules may hold the device for a moment: libdevmapper retries. */
+	if (dm_task_set_name(dmt, name) &&
+	    (deferred ? dm_task_deferred_remove(dmt) : dm_task_retry_remove(dmt)))
+		err = run_with_udev(dmt, &cookie);
+	dm_task_destroy(dmt);
+	return err;
+}
+
+int dm_message(const char *name, const char *message)
+{
+	struct dm_task *dmt = dm_task_create(DM_DEVICE_TARGET_MSG);
+	int err = ENOMEM;
+
+	if (!dmt)
+		return ENOMEM;
+	if (dm_task_set_name(dmt, name) && dm_task_set_sector(dmt, 0) &&
+	    dm_task_set_message(dmt, message))
+		err = dm_task_run(dmt) ? 0 : task_errno(dmt);
+	dm_task_destroy(dmt);
+	return err;
+}

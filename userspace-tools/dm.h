@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef DM_H
+#define DM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Device-mapper. "errno" functions return 0 or a positive errno and are
+ * silent; the caller knows what it wanted.
+ */
+
+struct dm_mapping {
+	bool exists;
+	bool suspended;
+	bool readonly;
+	bool in_use;
+	bool deferred_remove;
+	unsigned int major, minor;
+	char uuid[130];
+	unsigned int nr_targets;
+	char target[16];		/* type of the first target */
+	uint64_t size;			/* of all targets, in sectors */
+	char *table;			/* parameters and status of the target; */
+	char *info;			/* only of an sse mapping */
+};
+
+/* Sends libdevmapper's messages to --debug. */
+void dm_setup(void);
+
+/* Is device-mapper there? Returns an enum exit_code and says what to do. */
+int dm_ready(void);
+/* Errno; @version: "1.0.0", or "" if the target isn't registered. */
+int dm_target_version(const char *target, char *version, unsigned int size);
+
+/* Errno; a mapping that doesn't exist is no error. */
+int dm_query(const char *name, struct dm_mapping *m);
+void dm_mapping_free(struct dm_mapping *m);
+
+/*
+ * Looks for an sse mapping; an enum exit_code, with advice if there is none
+ * of that name, or another target's.
+ */
+int dm_find(const char *name, struct dm_mapping *m);
+
+/* Strips "/dev/mapper/"; NULL after a message if it can't be a name. */
+const char *dm_name(const char *arg);
+const char *dm_dev_dir(void);
+
+/* Calls @fn for every sse mapping until it returns nonzero; returns that, or an errno. */
+int dm_each(int (*fn)(const char *name, const struct dm_mapping *m, void *arg), void *arg);
+
+struct dm_load {
+	uint64_t size;
+	const char *params;
+	bool readonly;
+	unsigned int read_ahead;	/* of the device below, in sectors */
+};
+
+/* Errnos. */
+int dm_create(const char *name, const char *uuid, const struct dm_load *load);
+int dm_reload(const char *name, const struct dm_load *load);
+int dm_clear(const char *name);
+int dm_suspend(const char *name);
+int dm_resume(const char *name);
+int dm_remove(const char *name, bool deferred);
+int dm_message(const char *name, const char *message);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum opt_id {
+	OPT_HELP,
+	OPT_VERSION,
+	OPT_VERBOSE,
+	OPT_DEBUG,
+	OPT_BATCH_MODE,
+	OPT_TEST_ARGS,
+	OPT_TYPE,
+	OPT_CIPHER,
+	OPT_KEY_SIZE,
+	OPT_KEY_DESC,
+	OPT_KEYRING,
+	OPT_KEY_TYPE,
+	OPT_KEY_FILE,
+	OPT_KEYFILE_SIZE,
+	OPT_KEYFILE_OFFSET,
+	OPT_TIMEOUT,
+	OPT_REPLACE,
+	OPT_SECTOR_SIZE,
+	OPT_IV_LARGE_SECTORS,
+	OPT_OFFSET,
+	OPT_SKIP,
+	OPT_SIZE,
+	OPT_DEVICE_SIZE,
+	OPT_READONLY,
+	OPT_SHARED,
+	OPT_ALLOW_DISCARDS,
+	OPT_PERF_SAME_CPU_CRYPT,
+	OPT_PERF_SUBMIT_FROM_CRYPT_CPUS,
+	OPT_PERF_NO_READ_WORKQUEUE,
+	OPT_PERF_NO_WRITE_WORKQUEUE,
+	OPT_PERF_HIGH_PRIORITY,
+	OPT_DEFERRED,
+	OPT_CANCEL_DEFERRED,
+	NR_OPTS
+};
+
+#define OPT_BIT(id)	(UINT64_C(1) << (id))
+
+struct options {
+	uint64_t given;			/* OPT_BIT()s */
+	const char *str[NR_OPTS];	/* arguments that are text */
+	uint64_t num[NR_OPTS];		/* ... and numbers; sizes in bytes */
+};
+
+static inline bool opt_given(const struct options *o, enum opt_id id)
+{
+	return o->given & OPT_BIT(id);
+}
+
+/* Returns the index of the first argument that isn't an option, or -1. */
+int options_parse(struct options *o, int argc, char **argv);
+/* Complains about options that are not in @allowed; the general ones always are. */
+int options_check(const struct options *o, uint64_t allowed, const char *command);
+void options_help(void);
+
+#endif

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ssesetup: sets up disks that the dm-sse target encrypts.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "diag.h"
+#include "dm.h"
+#include "ssesetup.h"
+
+#define OPTS_KEYFILE	(OPT_BIT(OPT_KEY_FILE) | OPT_BIT(OPT_KEYFILE_SIZE) |	\
+			 OPT_BIT(OPT_KEYFILE_OFFSET))
+#define OPTS_PERF	(OPT_BIT(OPT_PERF_SAME_CPU_CRYPT) |		\
+			 OPT_BIT(OPT_PERF_SUBMIT_FROM_CRYPT_CPUS) |	\
+			 OPT_BIT(OPT_PERF_NO_READ_WORKQUEUE) |		\
+			 OPT_BIT(OPT_PERF_NO_WRITE_WORKQUEUE) |		\
+			 OPT_BIT(OPT_PERF_HIGH_PRIORITY))
+
+static const struct command {
+	const char *verb;
+	const char *sub;	/* second word, or NULL */
+	const char *args;
+	int nr_args;
+	bool root;		/* device-mapper is for root */
+	uint64_t options;
+	int (*run)(const struct options *o, int argc, char **argv);
+	const char *help;
+} commands[] = {
+	{ "key", "load", "DESCRIPTION", 1, false,
+	  OPTS_KEYFILE | OPT_BIT(OPT_KEY_TYPE) | OPT_BIT(OPT_KEYRING) | OPT_BIT(OPT_TIMEOUT) |
+	  OPT_BIT(OPT_REPLACE), cmd_key_load, "load a key from a file or a pipe into a keyring" },
+	{ "key", "list", "", 0, false, OPT_BIT(OPT_KEYRING), cmd_key_list,
+	  "list keys, never their bytes" },
+	{ "key", "revoke", "DESCRIPTION", 1, false,
+	  OPT_BIT(OPT_KEY_TYPE) | OPT_BIT(OPT_KEYRING), cmd_key_revoke,
+	  "make a key unusable, wherever it is linked" },
+	{ "key", "unlink", "DESCRIPTION", 1, false,
+	  OPT_BIT(OPT_KEY_TYPE) | OPT_BIT(OPT_KEYRING), cmd_key_unlink,
+	  "take a key out of the keyrings" },
+	{ "open", NULL, "DEVICE NAME", 2, true,
+	  OPT_BIT(OPT_TYPE) | OPT_BIT(OPT_CIPHER) | OPT_BIT(OPT_KEY_SIZE) |
+	  OPT_BIT(OPT_KEY_DESC) | OPT_BIT(OPT_KEYRING) | OPT_BIT(OPT_SECTOR_SIZE) |
+	  OPT_BIT(OPT_IV_LARGE_SECTORS) | OPT_BIT(OPT_OFFSET) | OPT_BIT(OPT_SKIP) |
+	  OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_DEVICE_SIZE) | OPT_BIT(OPT_READONLY) |
+	  OPT_BIT(OPT_SHARED) | OPT_BIT(OPT_ALLOW_DISCARDS) | OPTS_PERF, cmd_open,
+	  "open DEVICE as /dev/mapper/NAME" },
+	{ "close", NULL, "NAME", 1, true,
+	  OPT_BIT(OPT_DEFERRED) | OPT_BIT(OPT_CANCEL_DEFERRED), cmd_close,
+	  "remove the mapping and its key" },
+	{ "status", NULL, "NAME", 1, true, 0, cmd_status, "show state and counters of a mapping" },
+	{ "resize", NULL, "NAME", 1, true,
+	  OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_DEVICE_SIZE) | OPT_BIT(OPT_KEYRING), cmd_resize,
+	  "give a mapping another size (default: all of the device)" },
+	{ "suspend", NULL, "NAME", 1, true, 0, cmd_suspend, "stop I/O and wipe the key" },
+	{ "resume", NULL, "NAME", 1, true, OPT_BIT(OPT_KEY_DESC) | OPT_BIT(OPT_KEYRING), cmd_resume,
+	  "take the key from the keyring again and go on" },
+};
+
+#define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
+
+static const struct {
+	const char *alias;
+	const char *verb;
+} aliases[] = {
+	{ "remove",	"close" },
+	{ "plainClose",	"close" },
+};
+
+static void help(void)
+{
+	char text[64];
+	size_t i;
+
+	printf("ssesetup %s\n"
+	       "Usage: ssesetup [OPTION...] <command> <arguments>\n\n", SSESETUP_VERSION);
+	options_help();
+	printf("\n<command> is one of:\n");
+	for (i = 0; i < NR_COMMANDS; i++) {
+		snprintf(text, sizeof(text), "%s%s%s %s", commands[i].verb,
+			 commands[i].sub ? " " : "", commands[i].sub ? commands[i].sub : "",
+			 commands[i].args);
+		printf("  %-24s - %s\n", text, commands[i].help);
+	}
+	printf("\nA disk of a host, with a key of 512 bits:\n"
+	       "  ssesetup key load dmsse:disk1 --key-file FILE\n"
+	       "  ssesetup open --type plain /dev/sdb disk1 --key-desc dmsse:disk1\n"
+	       "\nSee ssesetup(8).\n");
+}
+
+static const char *canonical(const char *verb)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
+		if (!strcmp(verb, aliases[i].alias))
+			return aliases[i].verb;
+	return verb;
+}
+
+static const struct command *find_command(int argc, char **argv, int *used)
+{
+	const char *verb;
+	bool verb_known = false;
+	size_t i;
+
+	if (argc < 1) {
+		diag_error("Which command? 'ssesetup --help' lists them.");
+		return NULL;
+	}
+	verb = canonical(argv[0]);
+	for (i = 0; i < NR_COMMANDS; i++) {
+		if (strcmp(verb, commands[i].verb))
+			continue;
+		verb_known = true;
+		if (!commands[i].sub || (argc > 1 && !strcmp(argv[1], commands[i].sub))) {
+			*used = commands[i].sub ? 2 : 1;
+			return &commands[i];
+		}
+	}
+	if (verb_known && argc > 1)
+		diag_error("Unknown command '%s %s': key load, list, revoke and unlink are known.",
+			   verb, argv[1]);
+	else if (verb_known)
+		diag_error("Which of key load, list, revoke and unlink?");
+	else
+		diag_error("Unknown command '%s'. 'ssesetup --help' lists the commands.", argv[0]);
+	return NULL;
+}
+
+static int run(const struct options *o, int argc, char **argv)
+{
+	const struct command *c;
+	char name[32];
+	int used, rc;
+
+	c = find_command(argc, argv, &used);
+	if (!c)
+		return RC_PARAM;
+	argc -= used;
+	argv += used;
+	snprintf(name, sizeof(name), "%s%s%s", c->verb, c->sub ? " " : "", c->sub ? c->sub : "");
+	rc = options_check(o, c->options, name);
+	if (rc)
+		return rc;
+	if (argc != c->nr_args)
+		return diag_fail(RC_PARAM, "%s: %s %s as arguments.", name,
+				 c->nr_args ? "requires" : "takes nothing", c->args);
+	if (c->root && geteuid() != 0 && !opt_given(o, OPT_TEST_ARGS))
+		return diag_fail(RC_PERM, "'ssesetup %s' needs root.", name);
+
+	return c->run(o, argc, argv);
+}
+
+/* Before anything is read: what this process holds is nobody else's business. */
+static bool shut_the_doors(void)
+{
+	const struct rlimit none = { 0, 0 };
+	int fd;
+
+	/* A key file must not become descriptor 2, to which messages go. */
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+
+	umask(077);
+	return fd >= 0 && !prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) && !setrlimit(RLIMIT_CORE, &none);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	int first, rc;
+
+	if (!shut_the_doors())
+		return diag_fail(RC_PERM, "Core dumps can't be switched off: %s.", strerror(errno));
+
+	first = options_parse(&o, argc, argv);
+	if (first < 0)
+		return RC_PARAM;
+	diag_setup(opt_given(&o, OPT_VERBOSE), opt_given(&o, OPT_DEBUG));
+	dm_setup();
+
+	rc = RC_OK;
+	if (opt_given(&o, OPT_HELP))
+		help();
+	else if (opt_given(&o, OPT_VERSION))
+		printf("ssesetup %s\n", SSESETUP_VERSION);
+	else
+		rc = run(&o, argc - first, argv + first);
+	if ((fflush(stdout) || ferror(stdout)) && rc == RC_OK)
+		rc = diag_fail(RC_DEVICE, "Writing the output failed: %s.", strerror(errno));
+	diag_result(rc);
+	return rc;
+}

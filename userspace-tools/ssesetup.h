@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SSESETUP_H
+#define SSESETUP_H
+
+#include "options.h"
+
+#define SSESETUP_VERSION	"0.1.0"
+
+#define DMSSE_TARGET		"sse"
+#define DMSSE_MODULE_NAME	"dm-sse"
+/* Type and name follow, as in cryptsetup's CRYPT-PLAIN-name. */
+#define DMSSE_UUID_PREFIX	"DMSSE-"
+
+/* Commands; each returns an enum exit_code. argv holds the arguments only. */
+int cmd_key_load(const struct options *o, int argc, char **argv);
+int cmd_key_list(const struct options *o, int argc, char **argv);
+int cmd_key_revoke(const struct options *o, int argc, char **argv);
+int cmd_key_unlink(const struct options *o, int argc, char **argv);
+int cmd_open(const struct options *o, int argc, char **argv);
+int cmd_close(const struct options *o, int argc, char **argv);
+int cmd_status(const struct options *o, int argc, char **argv);
+int cmd_resize(const struct options *o, int argc, char **argv);
+int cmd_suspend(const struct options *o, int argc, char **argv);
+int cmd_resume(const struct options *o, int argc, char **argv);
+
+#endif
