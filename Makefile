@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The usual entry points; "make help" lists them. The module itself is
+# described by Kbuild, and everything that builds external modules (KDIR=,
+# LLVM=1, W=1, C=1, INSTALL_MOD_PATH=, ...) works on the command line here.
+
+KDIR	?= /lib/modules/$(shell uname -r)/build
+KERNEL	?= 6.12
+FLAVOUR	?=
+TEST	?=
+T	?=
+
+ifneq ($(DESTDIR),)
+INSTALL_MOD_PATH ?= $(DESTDIR)
+export INSTALL_MOD_PATH
+endif
+
+TOOLS := userspace-tools
+
+.PHONY: all
+all: modules tools
+
+.PHONY: modules
+modules:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+.PHONY: tools
+tools:
+	$(MAKE) -C $(TOOLS)
+
+.PHONY: modules_install
+modules_install:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+
+.PHONY: install
+install: modules_install
+	$(MAKE) -C $(TOOLS) install
+
+# Headers of the running kernel may be missing where only tests are run, and
+# kbuild's own clean would then fail before the tools are cleaned.
+.PHONY: clean
+clean:
+	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
+	$(MAKE) -C $(TOOLS) clean
+
+.PHONY: check
+check:
+	@T='$(T)' tests/check
+
+.PHONY: lint
+lint:
+	@tests/lint
+
+.PHONY: demo
+demo:
+	@tests/demo
+
+.PHONY: vm-test
+vm-test:
+	@[ -n '$(TEST)' ] || { echo 'usage: make vm-test KERNEL=6.12 TEST=selftests/NAME.sh' >&2; exit 2; }
+	@tests/vm/run --kernel '$(KERNEL)' --flavour '$(FLAVOUR)' -- $(TEST)
+
+.PHONY: vm-shell
+vm-shell:
+	@tests/vm/run --kernel '$(KERNEL)' --flavour '$(FLAVOUR)' --shell
+
+.PHONY: help
+help:
+	@echo 'Build (KDIR=<kernel build tree>, LLVM=1, W=1, C=1 as for any module):'
+	@echo '  all              the module and ssesetup (default)'
+	@echo '  modules          dm-sse.ko'
+	@echo '  tools            ssesetup'
+	@echo '  modules_install  into INSTALL_MOD_PATH/lib/modules'
+	@echo '  install          both, below DESTDIR'
+	@echo '  clean'
+	@echo 'Tests (as root on Debian 12; they install what they need):'
+	@echo '  demo             a real file system on an encrypted disk in a VM'
+	@echo '  check            all tests; T=PATTERN picks scripts by name'
+	@echo '  lint             checkpatch, sparse, W=1, clang, cppcheck, shellcheck'
+	@echo '  vm-test KERNEL=6.1|6.12 [FLAVOUR=cloud] TEST=selftests/NAME.sh'
+	@echo '  vm-shell KERNEL=6.1|6.12 [FLAVOUR=cloud]'
+	@echo '                   a root shell with the module loaded'
