@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Device-mapper ioctls by the hundred.
+ *
+ * Reads commands from standard input, one a line, fields separated by tabs,
+ * and answers each by one line: the name of the errno or "0", and behind a
+ * tab what the kernel returned, if anything. dmsetup would have to be started
+ * for every command, which takes most of the time under emulation, and shows
+ * an errno as a text only.
+ *
+ *	create NAME			device without a table
+ *	load NAME TABLE			"<start> <length> <target> <args>"
+ *	resume NAME, suspend NAME
+ *	clear NAME			drop the inactive table
+ *	remove NAME
+ *	message NAME TEXT
+ *	table NAME, inactive NAME	returns "<start> <length> <target> <args>"
+ *	status NAME			returns the same of INFO
+ *	mark TEXT			a line in the kernel log
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/dm-ioctl.h>
+
+/* Room for one target with its arguments, or for what the kernel returns. */
+#define BUFFER_SIZE	16384
+
+static union {
+	struct dm_ioctl head;
+	char bytes[BUFFER_SIZE];
+} buffer;
+
+static int control;
+
+static int prepare(const char *name)
+{
+	memset(&buffer, 0, sizeof(buffer));
+	buffer.head.version[0] = DM_VERSION_MAJOR;
+	buffer.head.data_size = sizeof(buffer);
+	buffer.head.data_start = sizeof(buffer.head);
+	if (strlen(name) >= sizeof(buffer.head.name))
+		return ENAMETOOLONG;
+	strcpy(buffer.head.name, name);
+	return 0;
+}
+
+static int call(unsigned long request)
+{
+	return ioctl(control, request, &buffer) ? errno : 0;
+}
+
+static int simple(const char *name, unsigned long request, uint32_t flags)
+{
+	int r = prepare(name);
+
+	buffer.head.flags = flags;
+	return r ? r : call(request);
+}
+
+static int load(const char *name, const char *table)
+{
+	struct dm_target_spec *spec = (void *)(buffer.bytes + sizeof(buffer.head));
+	char *args = (char *)(spec + 1);
+	int used, r = prepare(name);
+
+	if (r)
+		return r;
+	if (sscanf(table, "%llu %llu %15s %n", &spec->sector_start, &spec->length,
+		   spec->target_type, &used) != 3)
+		return EBADMSG;
+	if (strlen(table + used) >= (size_t)(buffer.bytes + sizeof(buffer) - args))
+		return E2BIG;
+	strcpy(args, table + used);
+	buffer.head.target_count = 1;
+	return call(DM_TABLE_LOAD);
+}
+
+static int message(const char *name, const char *text)
+{
+	struct dm_target_msg *msg = (void *)(buffer.bytes + sizeof(buffer.head));
+	int r = prepare(name);
+
+	if (r)
+		return r;
+	if (strlen(text) >= (size_t)(buffer.bytes + sizeof(buffer) - msg->message))
+		return E2BIG;
+	strcpy(msg->message, text);
+	return call(DM_TARGET_MSG);
+}
+
+static int status(const char *name, uint32_t flags, char *answer, size_t size)
+{
+	const struct dm_target_spec *spec;
+	int r = simple(name, DM_TABLE_STATUS, flags);
+
+	if (r || !buffer.head.target_count)
+		return r;
+	spec = (void *)(buffer.bytes + buffer.head.data_start);
+	snprintf(answer, size, "%llu %llu %s %s", (unsigned long long)spec->sector_start,
+		 (unsigned long long)spec->length, spec->target_type, (const char *)(spec + 1));
+	return 0;
+}
+
+static int mark(const char *text)
+{
+	char line[256];
+	int len = snprintf(line, sizeof(line), "<6>%s\n", text);
+	int fd, r = 0;
+
+	if (len >= (int)sizeof(line))
+		return E2BIG;
+	/* Each open file has its own rate limit. stdio would try to seek in it. */
+	fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	if (write(fd, line, len) != len)
+		r = errno;
+	close(fd);
+	return r;
+}
+
+static int run(const char *command, const char *name, const char *text,
+	       char *answer, size_t size)
+{
+	if (!strcmp(command, "create"))
+		return simple(name, DM_DEV_CREATE, 0);
+	if (!strcmp(command, "load"))
+		return load(name, text);
+	if (!strcmp(command, "resume"))
+		return simple(name, DM_DEV_SUSPEND, 0);
+	if (!strcmp(command, "suspend"))
+		return simple(name, DM_DEV_SUSPEND, DM_SUSPEND_FLAG);
+	if (!strcmp(command, "clear"))
+		return simple(name, DM_TABLE_CLEAR, 0);
+	if (!strcmp(command, "remove"))
+		return simple(name, DM_DEV_REMOVE, 0);
+	if (!strcmp(command, "message"))
+		return message(name, text);
+	if (!strcmp(command, "table"))
+		return status(name, DM_STATUS_TABLE_FLAG, answer, size);
+	if (!strcmp(command, "inactive"))
+		return status(name, DM_STATUS_TABLE_FLAG | DM_QUERY_INACTIVE_TABLE_FLAG,
+			      answer, size);
+	if (!strcmp(command, "status"))
+		return status(name, 0, answer, size);
+	if (!strcmp(command, "mark"))
+		return mark(name);
+	return ENOSYS;
+}
+
+int main(void)
+{
+	static char line[BUFFER_SIZE], answer[BUFFER_SIZE];
+
+	control = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
+	if (control < 0) {
+		perror("dmbatch: /dev/mapper/control");
+		return 1;
+	}
+
+	while (fgets(line, sizeof(line), stdin)) {
+		char *rest = line, *command, *name;
+		int r;
+
+		line[strcspn(line, "\n")] = '\0';
+		command = strsep(&rest, "\t");
+		name = rest ? strsep(&rest, "\t") : "";
+		answer[0] = '\0';
+		r = run(command, name, rest ? rest : "", answer, sizeof(answer));
+		printf("%s%s%s\n", r ? strerrorname_np(r) : "0", answer[0] ? "\t" : "", answer);
+		fflush(stdout);
+	}
+	return 0;
+}
