@@ -1,0 +1,937 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Runs of sectors over every layout of memory, against a reference that shares
+ * no code with what is tested: one linear buffer, one sector at a time, the IV
+ * worked out here. And a cipher of our own, whose requests fail or complete
+ * when and as a test wants.
+ */
+#include "dmsse.h"
+#include "test.h"
+
+#include <linux/completion.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <crypto/aes.h>
+#include <crypto/internal/skcipher.h>
+#include <crypto/sha2.h>
+
+/* Longest run of sectors, in bytes, and the memory it is strewn over. */
+#define MAX_RUN		SZ_64K
+#define ARENA_ORDER	6
+#define ARENA_SIZE	(PAGE_SIZE << ARENA_ORDER)
+#define MAX_PIECES	1024
+#define MAX_KEY		64
+
+enum reference_iv { REF_LE64, REF_LE32, REF_BE64, REF_ESSIV };
+
+struct config {
+	const char *name;
+	const char *spec;
+	const char *plain_alg; /* what the reference encrypts with */
+	enum reference_iv iv;
+	unsigned int key_size;
+	unsigned int sector_size;
+	bool large;
+};
+
+/* A device's cipher, keyed, and the reference's. */
+struct rig {
+	const struct config *config;
+	struct dmsse_stack stack;
+	u64 iv_offset;
+	struct crypto_skcipher *plain;
+	struct crypto_aes_ctx essiv;
+	u8 key[MAX_KEY];
+	struct completion resumed;
+	unsigned int resumes;
+	struct dmsse_crypt *crypt;
+	void *crypt_memory;
+};
+
+/* Memory that bvecs lie in, scattered and with gaps between them. */
+struct arena {
+	struct page *pages;
+	u8 *data;
+	u8 *expected; /* what @data has to be in the end */
+	struct bio_vec vec[MAX_PIECES];
+	unsigned int position[MAX_PIECES];
+	unsigned int order[MAX_PIECES]; /* in which they were placed */
+	unsigned int nr;
+	unsigned int lead; /* bytes in front of the run */
+};
+
+static void random_fill(u64 *state, u8 *buf, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i + 8 <= size; i += 8)
+		put_unaligned_le64(test_random(state), buf + i);
+	for (; i < size; i++)
+		buf[i] = test_random(state);
+}
+
+/* The reference ------------------------------------------------------------- */
+
+static void reference_iv(const struct rig *rig, u64 sector, u8 iv[32])
+{
+	u64 number = sector + rig->iv_offset;
+
+	if (rig->config->large)
+		number /= rig->config->sector_size / 512;
+	memset(iv, 0, 32);
+	switch (rig->config->iv) {
+	case REF_LE64:
+		put_unaligned_le64(number, iv);
+		break;
+	case REF_LE32:
+		put_unaligned_le32((u32)number, iv);
+		break;
+	case REF_BE64:
+		put_unaligned_be64(number, iv + 8);
+		break;
+	case REF_ESSIV:
+		put_unaligned_le64(number, iv);
+		aes_encrypt(&rig->essiv, iv, iv);
+		break;
+	}
+}
+
+static int reference_crypt(const struct rig *rig, u64 sector, u8 *buf, size_t size, bool encrypt)
+{
+	struct skcipher_request *req = skcipher_request_alloc(rig->plain, GFP_KERNEL);
+	DECLARE_CRYPTO_WAIT(wait);
+	struct scatterlist sg;
+	u8 *iv = kmalloc(32, GFP_KERNEL);
+	int r = req && iv ? 0 : -ENOMEM;
+
+	while (!r && size) {
+		unsigned int len = rig->config->sector_size;
+
+		reference_iv(rig, sector, iv);
+		sg_init_one(&sg, buf, len);
+		skcipher_request_set_callback(req, CRYPTO_TFM_REQ_MAY_BACKLOG |
+					      CRYPTO_TFM_REQ_MAY_SLEEP, crypto_req_done, &wait);
+		skcipher_request_set_crypt(req, &sg, &sg, len, iv);
+		r = crypto_wait_req(encrypt ? crypto_skcipher_encrypt(req) :
+				    crypto_skcipher_decrypt(req), &wait);
+		sector += len / 512;
+		buf += len;
+		size -= len;
+	}
+	kfree(iv);
+	skcipher_request_free(req);
+	return r;
+}
+
+/* A device's cipher --------------------------------------------------------- */
+
+static void destroy_rig(void *data)
+{
+	struct rig *rig = data;
+
+	kfree(rig->crypt_memory);
+	dmsse_stack_destroy(&rig->stack);
+	crypto_free_skcipher(rig->plain);
+}
+
+static int params_of(const struct config *config, struct dmsse_params *params,
+		     struct dmsse_error *err)
+{
+	memset(params, 0, sizeof(*params));
+	params->nr_layers = 1;
+	params->sector_size = config->sector_size;
+	if (config->large)
+		params->flags = DMSSE_IV_LARGE_SECTORS;
+	params->layer[0].spec = config->spec;
+	return dmsse_cipher_parse(&params->layer[0].cipher, config->spec, err);
+}
+
+static struct rig *create_rig(struct kunit *test, const struct config *config, u64 iv_offset,
+			      u64 *state)
+{
+	struct rig *rig = kunit_kzalloc(test, sizeof(*rig), GFP_KERNEL);
+	struct dmsse_params params;
+	struct dmsse_error err = {};
+	struct crypto_skcipher *tfm;
+
+	KUNIT_ASSERT_NOT_NULL(test, rig);
+	KUNIT_ASSERT_EQ(test, params_of(config, &params, &err), 0);
+	rig->config = config;
+	rig->iv_offset = iv_offset;
+	params.layer[0].iv_offset = iv_offset;
+	init_completion(&rig->resumed);
+	random_fill(state, rig->key, sizeof(rig->key));
+
+	rig->plain = crypto_alloc_skcipher(config->plain_alg, 0, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, rig->plain);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, destroy_rig, rig), 0);
+	KUNIT_ASSERT_EQ(test, dmsse_stack_init(&rig->stack, &params, &err), 0);
+	KUNIT_EXPECT_FALSE(test, dmsse_stack_keyed(&rig->stack));
+
+	tfm = dmsse_layer_alloc_tfm(&rig->stack.layer[0], &err);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tfm);
+	rig->stack.layer[0].tfm = tfm;
+	KUNIT_EXPECT_TRUE(test, dmsse_stack_keyed(&rig->stack));
+
+	KUNIT_ASSERT_EQ(test, crypto_skcipher_setkey(tfm, rig->key, config->key_size), 0);
+	KUNIT_ASSERT_EQ(test, crypto_skcipher_setkey(rig->plain, rig->key, config->key_size), 0);
+	if (config->iv == REF_ESSIV) {
+		u8 salt[SHA256_DIGEST_SIZE];
+
+		sha256(rig->key, config->key_size, salt);
+		KUNIT_ASSERT_EQ(test, aes_expandkey(&rig->essiv, salt, sizeof(salt)), 0);
+	}
+	return rig;
+}
+
+/*
+ * Memory for a run: of the size that was asked for and not a byte more, at
+ * any alignment that a per-bio area may have, so that KASAN sees an IV or a
+ * request that doesn't fit.
+ */
+static struct dmsse_crypt *new_crypt(struct rig *rig, unsigned int shift)
+{
+	kfree(rig->crypt_memory);
+	rig->crypt_memory = kmalloc(rig->stack.crypt_size + shift, GFP_KERNEL);
+	rig->crypt = rig->crypt_memory ? rig->crypt_memory + shift : NULL;
+	return rig->crypt;
+}
+
+/* Layouts ------------------------------------------------------------------- */
+
+static void free_arena(void *data)
+{
+	struct arena *arena = data;
+
+	if (arena->pages)
+		__free_pages(arena->pages, ARENA_ORDER);
+	kvfree(arena->expected);
+	kvfree(arena);
+}
+
+static struct arena *new_arena(struct kunit *test, u64 *state)
+{
+	struct arena *arena = kvzalloc(sizeof(*arena), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, arena);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, free_arena, arena), 0);
+	arena->pages = alloc_pages(GFP_KERNEL | __GFP_COMP, ARENA_ORDER);
+	arena->expected = kvmalloc(ARENA_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, arena->pages);
+	KUNIT_ASSERT_NOT_NULL(test, arena->expected);
+	arena->data = page_address(arena->pages);
+	random_fill(state, arena->data, ARENA_SIZE);
+	return arena;
+}
+
+enum layout { ONE_PIECE, UNALIGNED, PAGES, SECTORS, ANY, TINY, NR_LAYOUTS };
+
+static unsigned int piece_size(u64 *state, enum layout layout, unsigned int left)
+{
+	unsigned int size = left;
+
+	switch (layout) {
+	case ONE_PIECE:
+	case UNALIGNED:
+		break;
+	case PAGES:
+		size = PAGE_SIZE;
+		break;
+	case SECTORS:
+		size = 512 * (1 + test_below(state, 20));
+		break;
+	case ANY:
+		size = 1 + test_below(state, test_below(state, 2) ? 3 * PAGE_SIZE : 700);
+		break;
+	case TINY:
+		size = 1 + test_below(state, 80);
+		break;
+	case NR_LAYOUTS:
+		break;
+	}
+	return min(size, left);
+}
+
+static unsigned int piece_gap(u64 *state, enum layout layout)
+{
+	switch (layout) {
+	case PAGES:
+		return 0;
+	case ONE_PIECE:
+	case SECTORS:
+		return 512 * test_below(state, 4);
+	case UNALIGNED:
+		return test_below(state, 5000);
+	default:
+		return test_below(state, 4) ? test_below(state, 60) : 0;
+	}
+}
+
+/*
+ * Strew @lead and @size bytes over the arena: pieces in random order, so that
+ * whoever reads past the end of one doesn't find the right data there. False
+ * if it doesn't fit.
+ */
+static bool lay_out(u64 *state, struct arena *arena, enum layout layout, unsigned int lead,
+		    unsigned int size)
+{
+	unsigned int left = lead + size, at = 0, i;
+	unsigned int *order = arena->order;
+
+	arena->lead = lead;
+	arena->nr = 0;
+	while (left) {
+		unsigned int len = piece_size(state, layout, left);
+
+		if (arena->nr == MAX_PIECES)
+			return false;
+		order[arena->nr] = arena->nr;
+		arena->vec[arena->nr++].bv_len = len;
+		left -= len;
+	}
+	for (i = arena->nr; i > 1; i--) {
+		unsigned int other = test_below(state, i);
+
+		swap(order[i - 1], order[other]);
+	}
+
+	for (i = 0; i < arena->nr; i++) {
+		struct bio_vec *bv = &arena->vec[order[i]];
+		unsigned int page;
+
+		at += piece_gap(state, layout);
+		if (at + bv->bv_len > ARENA_SIZE)
+			return false;
+		/* Offsets past the first page are allowed, if not usual. */
+		page = test_below(state, 8) ? at >> PAGE_SHIFT : 0;
+		bv->bv_page = arena->pages + page;
+		bv->bv_offset = at - (page << PAGE_SHIFT);
+		arena->position[order[i]] = at;
+		at += bv->bv_len;
+	}
+	return true;
+}
+
+static struct dmsse_span span_of(const struct arena *arena, unsigned int size)
+{
+	struct dmsse_span span = {
+		.vec = arena->vec,
+		.iter = { .bi_size = arena->lead + size },
+	};
+
+	bvec_iter_advance(span.vec, &span.iter, arena->lead);
+	return span;
+}
+
+/* Copy the run between a linear buffer and @memory, laid out as @arena. */
+static void copy_run(const struct arena *arena, u8 *memory, u8 *linear, unsigned int size, bool out)
+{
+	unsigned int skip = arena->lead, i;
+
+	for (i = 0; i < arena->nr && size; i++) {
+		unsigned int at = arena->position[i], len = arena->vec[i].bv_len;
+		unsigned int drop = min(skip, len);
+
+		skip -= drop;
+		at += drop;
+		len = min(len - drop, size);
+		if (out)
+			memcpy(memory + at, linear, len);
+		else
+			memcpy(linear, memory + at, len);
+		linear += len;
+		size -= len;
+	}
+}
+
+static u64 random_sector(u64 *state, unsigned int unit)
+{
+	static const u64 limits[] = { 0, 1ULL << 32, 1ULL << 35, 1ULL << 63 };
+	u64 sector;
+
+	if (test_below(state, 2))
+		sector = test_random(state) >> test_below(state, 64);
+	else
+		sector = limits[test_below(state, ARRAY_SIZE(limits))] -
+			 (u64)unit * test_below(state, 12);
+	return sector & ~(u64)(unit - 1);
+}
+
+/* Running ------------------------------------------------------------------- */
+
+/* So late that no other rig is in the way: tests run one after the other. */
+static struct rig *running;
+
+static void on_resume(struct dmsse_crypt *crypt)
+{
+	struct rig *rig = running;
+
+	/* Whoever resumes owns the run and may move it elsewhere at once. */
+	if (crypt == rig->crypt) {
+		void *old = rig->crypt_memory;
+
+		rig->crypt_memory = kmemdup(crypt, rig->stack.crypt_size, GFP_ATOMIC);
+		rig->crypt = rig->crypt_memory;
+		kfree(old);
+	}
+	rig->resumes++;
+	complete(&rig->resumed);
+}
+
+/* To the end, as io.c does it: first without sleeping, if asked to. */
+static int run_to_end(struct rig *rig, bool may_sleep)
+{
+	int r;
+
+	running = rig;
+	rig->resumes = 0;
+	reinit_completion(&rig->resumed);
+
+	r = dmsse_crypt_run(rig->crypt, may_sleep);
+	if (may_sleep)
+		return r;
+	if (r == -EINPROGRESS) {
+		if (!wait_for_completion_timeout(&rig->resumed, 30 * HZ))
+			return -ETIMEDOUT;
+		if (!rig->crypt)
+			return -ENOMEM;
+		return dmsse_crypt_run(rig->crypt, true);
+	}
+	if (r == -EAGAIN)
+		return dmsse_crypt_run(rig->crypt, true);
+	return r;
+}
+
+static bool prepare(struct rig *rig, const struct arena *from, const struct arena *to,
+		    u64 sector, unsigned int size, bool encrypt, unsigned int shift)
+{
+	if (!new_crypt(rig, shift))
+		return false;
+	memset(rig->crypt, 0x5a, rig->stack.crypt_size);
+	dmsse_crypt_init(rig->crypt, &rig->stack, sector, encrypt);
+	rig->crypt->resume = on_resume;
+	rig->crypt->src = span_of(from, size);
+	rig->crypt->dst = span_of(to, size);
+	return true;
+}
+
+static void random_run(struct kunit *test, struct rig *rig, struct arena *src, struct arena *dst,
+		       u8 *linear, u64 *state)
+{
+	unsigned int sector_size = rig->config->sector_size;
+	unsigned int unit = sector_size / 512, size, lead;
+	u64 before = *state, sector = random_sector(state, unit);
+	bool encrypt = test_below(state, 2), in_place = test_below(state, 2);
+	bool may_sleep = test_below(state, 2);
+	struct arena *to = in_place ? src : dst;
+	enum layout src_layout, dst_layout;
+	int r;
+
+	/* Mostly short runs: they have as many ends as long ones. */
+	size = sector_size * (1 + test_below(state, test_below(state, 8) ? 6 :
+					     MAX_RUN / sector_size));
+	do {
+		src_layout = test_below(state, NR_LAYOUTS);
+		lead = test_below(state, 2) ? test_below(state, 3000) : 0;
+	} while (!lay_out(state, src, src_layout, lead, size));
+	do {
+		dst_layout = test_below(state, NR_LAYOUTS);
+		lead = test_below(state, 2) ? test_below(state, 3000) : 0;
+	} while (!lay_out(state, dst, dst_layout, lead, size));
+
+	copy_run(src, src->data, linear, size, false);
+	KUNIT_ASSERT_EQ(test, reference_crypt(rig, sector, linear, size, encrypt), 0);
+	memcpy(src->expected, src->data, ARENA_SIZE);
+	memcpy(dst->expected, dst->data, ARENA_SIZE);
+	copy_run(to, to->expected, linear, size, true);
+
+	KUNIT_ASSERT_TRUE(test, prepare(rig, src, to, sector, size, encrypt,
+					8 * test_below(state, 8)));
+	r = run_to_end(rig, may_sleep);
+
+	KUNIT_EXPECT_EQ(test, rig->crypt->src.iter.bi_size, 0U);
+	KUNIT_EXPECT_EQ(test, rig->crypt->dst.iter.bi_size, 0U);
+	KUNIT_EXPECT_EQ(test, rig->crypt->sector, sector + size / 512);
+	if (r || memcmp(src->data, src->expected, ARENA_SIZE) ||
+	    memcmp(dst->data, dst->expected, ARENA_SIZE))
+		KUNIT_FAIL(test, "state %llu: %u at sector %llu, layouts %d, %d, lead %u, %u, %s%s: %d, %s",
+			   before, size, sector, src_layout, dst_layout, src->lead, dst->lead,
+			   encrypt ? "encrypt" : "decrypt", in_place ? " in place" : "", r,
+			   memcmp(to->data, to->expected, ARENA_SIZE) ? "wrong result" :
+			   "source damaged or error");
+}
+
+static const struct config configs[] = {
+	{ "xts 512", "aes-xts-plain64", "xts(aes)", REF_LE64, 64, 512 },
+	{ "xts 1024", "aes-xts-plain64", "xts(aes)", REF_LE64, 32, 1024 },
+	{ "xts 2048", "aes-xts-plain64", "xts(aes)", REF_LE64, 64, 2048 },
+	{ "xts 4096", "aes-xts-plain64", "xts(aes)", REF_LE64, 64, 4096 },
+	{ "xts 1024 large", "aes-xts-plain64", "xts(aes)", REF_LE64, 64, 1024, true },
+	{ "xts 4096 large", "capi:xts(aes)-plain64", "xts(aes)", REF_LE64, 64, 4096, true },
+	{ "xts plain", "aes-xts-plain", "xts(aes)", REF_LE32, 64, 512 },
+	{ "xts plain64be", "aes-xts-plain64be", "xts(aes)", REF_BE64, 64, 4096 },
+	{ "cbc essiv 512", "aes-cbc-essiv:sha256", "cbc(aes)", REF_ESSIV, 32, 512 },
+	{ "cbc essiv 4096", "capi:cbc(aes)-essiv:sha256", "cbc(aes)", REF_ESSIV, 16, 4096 },
+	{ "adiantum 512", "xchacha12,aes-adiantum-plain64", "adiantum(xchacha12,aes)",
+	  REF_LE64, 32, 512 },
+	{ "adiantum 4096", "capi:adiantum(xchacha12,aes)-plain64", "adiantum(xchacha12,aes)",
+	  REF_LE64, 32, 4096 },
+	{ "serpent", "serpent-xts-plain64", "xts(serpent)", REF_LE64, 64, 512 },
+	{ "twofish", "twofish-xts-plain64", "xts(twofish)", REF_LE64, 64, 4096 },
+	{ "camellia", "camellia-xts-plain64", "xts(camellia)", REF_LE64, 64, 512 },
+	{ "cryptd 512", "capi:cryptd(xts(ecb(aes-generic)))-plain64", "xts(aes)", REF_LE64, 64, 512 },
+	{ "cryptd 4096", "capi:cryptd(xts(ecb(aes-generic)))-plain64", "xts(aes)", REF_LE64, 64, 4096 },
+};
+
+static void config_name(const struct config *config, char *desc)
+{
+	strscpy(desc, config->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(configs, configs, config_name);
+
+static void test_layouts(struct kunit *test)
+{
+	const struct config *config = test->param_value;
+	u64 state = dmsse_test_begin(test);
+	u64 unit = config->sector_size / 512;
+	unsigned int rounds = dmsse_test_rounds / 8, round;
+	struct arena *src = new_arena(test, &state), *dst = new_arena(test, &state);
+	u8 *linear = kunit_kzalloc(test, MAX_RUN, GFP_KERNEL);
+	struct rig *rig = create_rig(test, config, test_random(&state) & ~(unit - 1), &state);
+
+	KUNIT_ASSERT_NOT_NULL(test, linear);
+	for (round = 0; round < rounds; round++) {
+		random_run(test, rig, src, dst, linear, &state);
+		if (test->status == KUNIT_FAILURE)
+			break;
+		cond_resched();
+	}
+}
+
+/* IEEE Std 1619-2018, annex B ----------------------------------------------- */
+
+struct xts_vector {
+	const char *name;
+	unsigned int key_size;
+	u64 sector;
+	u8 begin[32]; /* of the ciphertext */
+};
+
+static const struct xts_vector xts_vectors[] = {
+	{ "vector 4", 32, 0, {
+		0x27, 0xa7, 0x47, 0x9b, 0xef, 0xa1, 0xd4, 0x76,
+		0x48, 0x9f, 0x30, 0x8c, 0xd4, 0xcf, 0xa6, 0xe2,
+		0xa9, 0x6e, 0x4b, 0xbe, 0x32, 0x08, 0xff, 0x25,
+		0x28, 0x7d, 0xd3, 0x81, 0x96, 0x16, 0xe8, 0x9c } },
+	{ "vector 10", 64, 0xff, {
+		0x1c, 0x3b, 0x3a, 0x10, 0x2f, 0x77, 0x03, 0x86,
+		0xe4, 0x83, 0x6c, 0x99, 0xe3, 0x70, 0xcf, 0x9b,
+		0xea, 0x00, 0x80, 0x3f, 0x5e, 0x48, 0x23, 0x57,
+		0xa4, 0xae, 0x12, 0xd4, 0x14, 0xa3, 0xe6, 0x3b } },
+	{ "vector 13", 64, 0xffffffff, {
+		0xbf, 0x53, 0xd2, 0xda, 0xde, 0x78, 0xe8, 0x22,
+		0xa4, 0xd9, 0x49, 0xa9, 0xbc, 0x67, 0x66, 0xb0,
+		0x1b, 0x06, 0xa8, 0xef, 0x70, 0xd2, 0x67, 0x48,
+		0xc6, 0xa7, 0xfc, 0x36, 0xd8, 0x0a, 0xe4, 0xc5 } },
+	{ "vector 14", 64, 0xffffffffff, {
+		0x64, 0x49, 0x7e, 0x5a, 0x83, 0x1e, 0x4a, 0x93,
+		0x2c, 0x09, 0xbe, 0x3e, 0x53, 0x93, 0x37, 0x6d,
+		0xaa, 0x59, 0x95, 0x48, 0xb8, 0x16, 0x03, 0x1d,
+		0x22, 0x4b, 0xbf, 0x50, 0xa8, 0x18, 0xed, 0x23 } },
+};
+
+static void vector_name(const struct xts_vector *vector, char *desc)
+{
+	strscpy(desc, vector->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(xts_vectors, xts_vectors, vector_name);
+
+/* The standard's keys: the digits of e and pi. */
+static const u8 xts_key_e[] = {
+	0x27, 0x18, 0x28, 0x18, 0x28, 0x45, 0x90, 0x45,
+	0x23, 0x53, 0x60, 0x28, 0x74, 0x71, 0x35, 0x26,
+	0x62, 0x49, 0x77, 0x57, 0x24, 0x70, 0x93, 0x69,
+	0x99, 0x59, 0x57, 0x49, 0x66, 0x96, 0x76, 0x27,
+};
+
+static const u8 xts_key_pi[] = {
+	0x31, 0x41, 0x59, 0x26, 0x53, 0x58, 0x97, 0x93,
+	0x23, 0x84, 0x62, 0x64, 0x33, 0x83, 0x27, 0x95,
+	0x02, 0x88, 0x41, 0x97, 0x16, 0x93, 0x99, 0x37,
+	0x51, 0x05, 0x82, 0x09, 0x74, 0x94, 0x45, 0x92,
+};
+
+static void test_published_vector(struct kunit *test)
+{
+	const struct xts_vector *vector = test->param_value;
+	u64 state = 1;
+	struct rig *rig = create_rig(test, &configs[0], 0, &state);
+	struct arena *arena = new_arena(test, &state);
+	unsigned int half = vector->key_size / 2, i;
+	u8 linear[512];
+
+	memcpy(rig->key, xts_key_e, half);
+	memcpy(rig->key + half, xts_key_pi, half);
+	KUNIT_ASSERT_EQ(test, crypto_skcipher_setkey(rig->stack.layer[0].tfm, rig->key,
+						     vector->key_size), 0);
+	KUNIT_ASSERT_TRUE(test, lay_out(&state, arena, ONE_PIECE, 0, sizeof(linear)));
+	for (i = 0; i < sizeof(linear); i++)
+		linear[i] = i;
+	copy_run(arena, arena->data, linear, sizeof(linear), true);
+
+	KUNIT_ASSERT_TRUE(test, prepare(rig, arena, arena, vector->sector, sizeof(linear),
+					true, 0));
+	KUNIT_EXPECT_EQ(test, run_to_end(rig, true), 0);
+	copy_run(arena, arena->data, linear, sizeof(linear), false);
+	KUNIT_EXPECT_EQ(test, memcmp(linear, vector->begin, sizeof(vector->begin)), 0);
+
+	KUNIT_ASSERT_TRUE(test, prepare(rig, arena, arena, vector->sector, sizeof(linear),
+					false, 0));
+	KUNIT_EXPECT_EQ(test, run_to_end(rig, true), 0);
+	copy_run(arena, arena->data, linear, sizeof(linear), false);
+	for (i = 0; i < sizeof(linear); i++)
+		KUNIT_ASSERT_EQ(test, linear[i], (u8)i);
+}
+
+/* A cipher that does what it is told ---------------------------------------- */
+
+enum manner {
+	AT_ONCE,	/* returns the result */
+	LATER,		/* completes from a workqueue */
+	BACKLOG,	/* says -EBUSY, then -EINPROGRESS, and then completes */
+	EARLY,		/* has completed when it says -EINPROGRESS */
+};
+
+/* How the next requests are to be answered, and how many there were. */
+static struct {
+	enum manner manner;
+	unsigned int fail_at; /* request that fails, counted from 1; 0: none */
+	int error;
+	unsigned int requests;
+	bool slept_atomically; /* a request asked for sleeping allocations */
+} plan;
+
+struct test_request {
+	struct work_struct work;
+	struct skcipher_request *req;
+	enum manner manner;
+	int result;
+};
+
+static struct workqueue_struct *test_queue;
+
+struct test_key {
+	u8 bytes[16];
+};
+
+/* No cipher at all, but different for each key, IV and position. */
+static int test_xor(struct skcipher_request *req)
+{
+	const struct test_key *key = crypto_skcipher_ctx(crypto_skcipher_reqtfm(req));
+	struct skcipher_walk walk;
+	unsigned int at = 0;
+	u64 seed = get_unaligned_le64(req->iv) ^ get_unaligned_le64(key->bytes);
+	int r = skcipher_walk_virt(&walk, req, true);
+
+	while (!r && walk.nbytes) {
+		const u8 *from = walk.src.virt.addr;
+		u8 *to = walk.dst.virt.addr;
+		unsigned int i;
+
+		for (i = 0; i < walk.nbytes; i++, at++)
+			to[i] = from[i] ^ (seed >> (at % 8 * 8)) ^ at;
+		r = skcipher_walk_done(&walk, 0);
+	}
+	return r;
+}
+
+static void complete_request(struct test_request *test)
+{
+	if (test->manner == BACKLOG)
+		skcipher_request_complete(test->req, -EINPROGRESS);
+	skcipher_request_complete(test->req, test->result);
+}
+
+static void test_work(struct work_struct *work)
+{
+	local_bh_disable();
+	complete_request(container_of(work, struct test_request, work));
+	local_bh_enable();
+}
+
+static int test_crypt(struct skcipher_request *req)
+{
+	struct test_request *test = skcipher_request_ctx(req);
+
+	plan.requests++;
+	if (req->base.flags & CRYPTO_TFM_REQ_MAY_SLEEP)
+		plan.slept_atomically = true;
+	test->req = req;
+	test->manner = plan.manner;
+	test->result = plan.requests == plan.fail_at ? plan.error : test_xor(req);
+
+	switch (test->manner) {
+	case AT_ONCE:
+		return test->result;
+	case LATER:
+	case BACKLOG:
+		INIT_WORK(&test->work, test_work);
+		queue_work(test_queue, &test->work);
+		return test->manner == BACKLOG ? -EBUSY : -EINPROGRESS;
+	case EARLY:
+		local_bh_disable();
+		complete_request(test);
+		local_bh_enable();
+		return -EINPROGRESS;
+	}
+	return -EINVAL;
+}
+
+static int test_setkey(struct crypto_skcipher *tfm, const u8 *bytes, unsigned int size)
+{
+	struct test_key *key = crypto_skcipher_ctx(tfm);
+
+	memcpy(key->bytes, bytes, size);
+	return 0;
+}
+
+static int test_init_tfm(struct crypto_skcipher *tfm)
+{
+	crypto_skcipher_set_reqsize(tfm, sizeof(struct test_request));
+	return 0;
+}
+
+/* Asynchronous even where it completes at once: it may, and allocation sees. */
+static struct skcipher_alg test_alg = {
+	.base = {
+		.cra_name		= "dmssetest",
+		.cra_driver_name	= "dmssetest-kunit",
+		.cra_priority		= 1,
+		.cra_flags		= CRYPTO_ALG_ASYNC,
+		.cra_blocksize		= 16,
+		.cra_ctxsize		= sizeof(struct test_key),
+		.cra_alignmask		= 31,
+		.cra_module		= THIS_MODULE,
+	},
+	.init		= test_init_tfm,
+	.setkey		= test_setkey,
+	.encrypt	= test_crypt,
+	.decrypt	= test_crypt,
+	.min_keysize	= 16,
+	.max_keysize	= 16,
+	.ivsize		= 16,
+};
+
+static int crypt_suite_init(struct kunit_suite *suite)
+{
+	int r;
+
+	test_queue = alloc_workqueue("dmsse_test", 0, 0);
+	if (!test_queue)
+		return -ENOMEM;
+	r = crypto_register_skcipher(&test_alg);
+	if (r)
+		destroy_workqueue(test_queue);
+	return r;
+}
+
+static void crypt_suite_exit(struct kunit_suite *suite)
+{
+	crypto_unregister_skcipher(&test_alg);
+	destroy_workqueue(test_queue);
+}
+
+struct manner_case {
+	const char *name;
+	enum manner manner;
+	bool may_sleep;
+	enum layout layout;
+};
+
+static const struct manner_case manners[] = {
+	{ "at once", AT_ONCE, true, ONE_PIECE },
+	{ "at once, without sleep", AT_ONCE, false, ONE_PIECE },
+	{ "at once, scattered", AT_ONCE, true, TINY },
+	{ "at once, without sleep, scattered", AT_ONCE, false, TINY },
+	{ "later", LATER, true, ONE_PIECE },
+	{ "later, without sleep", LATER, false, ONE_PIECE },
+	{ "later, scattered", LATER, true, TINY },
+	{ "later, without sleep, mixed", LATER, false, ANY },
+	{ "backlog", BACKLOG, true, ONE_PIECE },
+	{ "backlog, without sleep", BACKLOG, false, ONE_PIECE },
+	{ "backlog, scattered", BACKLOG, true, TINY },
+	{ "early", EARLY, true, ONE_PIECE },
+	{ "early, without sleep", EARLY, false, ONE_PIECE },
+};
+
+static void manner_name(const struct manner_case *c, char *desc)
+{
+	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(manners, manners, manner_name);
+
+static const struct config test_configs[] = {
+	{ "toy 512", "capi:dmssetest-plain64", "dmssetest", REF_LE64, 16, 512 },
+	{ "toy 4096", "capi:dmssetest-plain64", "dmssetest", REF_LE64, 16, 4096 },
+};
+
+#define TOY_SECTORS	8
+
+/* One run of TOY_SECTORS sectors of which the fail_at-th fails; 0: none. */
+static void toy_run(struct kunit *test, const struct config *config,
+		    const struct manner_case *c, unsigned int fail_at, bool encrypt)
+{
+	u64 state = dmsse_test_seed ?: 1, sector = 64;
+	struct rig *rig = create_rig(test, config, 8, &state);
+	struct arena *src = new_arena(test, &state), *dst = new_arena(test, &state);
+	struct arena *to = encrypt ? dst : src;
+	unsigned int size = TOY_SECTORS * config->sector_size;
+	unsigned int done = (fail_at ? fail_at - 1 : TOY_SECTORS) * config->sector_size;
+	bool stopped;
+	u8 *linear = kunit_kzalloc(test, size, GFP_KERNEL);
+	int r;
+
+	KUNIT_ASSERT_NOT_NULL(test, linear);
+	KUNIT_ASSERT_TRUE(test, lay_out(&state, src, c->layout, 0, size));
+	KUNIT_ASSERT_TRUE(test, lay_out(&state, dst, c->layout, 512, size));
+
+	memset(&plan, 0, sizeof(plan));
+	copy_run(src, src->data, linear, size, false);
+	KUNIT_ASSERT_EQ(test, reference_crypt(rig, sector, linear, size, encrypt), 0);
+	memcpy(src->expected, src->data, ARENA_SIZE);
+	memcpy(dst->expected, dst->data, ARENA_SIZE);
+	/* Sectors before the failure are done, it and those behind untouched. */
+	copy_run(to, to->expected, linear, done, true);
+
+	memset(&plan, 0, sizeof(plan));
+	plan.manner = c->manner;
+	plan.fail_at = fail_at;
+	plan.error = -EILSEQ;
+	KUNIT_ASSERT_TRUE(test, prepare(rig, src, to, sector, size, encrypt, 8));
+	r = run_to_end(rig, c->may_sleep);
+	/* A second completion would have come by now, or comes here. */
+	flush_workqueue(test_queue);
+	stopped = !c->may_sleep && c->manner != AT_ONCE && c->layout == ONE_PIECE;
+
+	KUNIT_EXPECT_EQ(test, r, fail_at ? -EILSEQ : 0);
+	KUNIT_EXPECT_EQ(test, plan.requests, fail_at ?: (unsigned int)TOY_SECTORS);
+	KUNIT_EXPECT_FALSE(test, plan.slept_atomically);
+	if (c->layout == ONE_PIECE)
+		KUNIT_EXPECT_EQ(test, rig->resumes, stopped ? 1U : 0U);
+	KUNIT_EXPECT_EQ(test, rig->crypt->src.iter.bi_size, size - done);
+	KUNIT_EXPECT_EQ(test, memcmp(src->data, src->expected, ARENA_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, memcmp(dst->data, dst->expected, ARENA_SIZE), 0);
+}
+
+static void test_manner(struct kunit *test)
+{
+	unsigned int i, fail_at;
+
+	for (i = 0; i < ARRAY_SIZE(test_configs); i++)
+		for (fail_at = 0; fail_at <= TOY_SECTORS; fail_at++) {
+			toy_run(test, &test_configs[i], test->param_value, fail_at, true);
+			toy_run(test, &test_configs[i], test->param_value, fail_at, false);
+		}
+}
+
+/* What no sleep is allowed for, and the cipher can't do without, is said. */
+static void test_scattered_needs_sleep(struct kunit *test)
+{
+	u64 state = 1;
+	struct rig *rig = create_rig(test, &test_configs[0], 0, &state);
+	struct arena *arena = new_arena(test, &state);
+
+	memset(&plan, 0, sizeof(plan));
+	KUNIT_ASSERT_TRUE(test, lay_out(&state, arena, TINY, 0, 1024));
+	KUNIT_ASSERT_TRUE(test, prepare(rig, arena, arena, 0, 1024, false, 0));
+	KUNIT_EXPECT_EQ(test, dmsse_crypt_run(rig->crypt, false), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, plan.requests, 0U);
+	KUNIT_EXPECT_EQ(test, rig->crypt->src.iter.bi_size, 1024U);
+	KUNIT_EXPECT_EQ(test, dmsse_crypt_run(rig->crypt, true), 0);
+	KUNIT_EXPECT_EQ(test, plan.requests, 2U);
+}
+
+/* Ciphers a disk may have --------------------------------------------------- */
+
+struct fitness_case {
+	const char *spec;
+	unsigned int sector_size;
+	int error;
+	int error_if_insecure; /* with the module parameter */
+	const char *message; /* of the first */
+};
+
+#define UNFIT(alg)	"cipher '" alg "' does not protect a disk: " \
+			"load the module with insecure_ciphers=1 to use it all the same"
+
+static const struct fitness_case fitness[] = {
+	{ "aes-xts-plain64", 512, 0, 0, "" },
+	{ "aes-xts-plain64", 4096, 0, 0, "" },
+	{ "aes-ecb", 512, -EINVAL, 0, UNFIT("ecb(aes)") },
+	{ "cipher_null-ecb", 512, -EINVAL, 0, UNFIT("ecb(cipher_null)") },
+	{ "aes-ctr-plain64", 512, -EINVAL, 0, UNFIT("ctr(aes)") },
+	{ "nonesuch-xts-plain64", 512, -ENOENT, -ENOENT,
+	  "cipher 'xts(nonesuch)' is not available in this kernel" },
+	{ "aes-nonesuch-plain64", 512, -ENOENT, -ENOENT,
+	  "cipher 'nonesuch(aes)' is not available in this kernel" },
+	{ "aes-cbc-essiv:nonesuch", 512, -ENOENT, -ENOENT,
+	  "cipher 'essiv(cbc(aes),nonesuch)' is not available in this kernel" },
+};
+
+static void fitness_name(const struct fitness_case *c, char *desc)
+{
+	strscpy(desc, c->spec, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(fitness, fitness, fitness_name);
+
+static void restore_insecure(void *data)
+{
+	dmsse_insecure_ciphers = !!data;
+}
+
+static void test_fitness(struct kunit *test)
+{
+	const struct fitness_case *c = test->param_value;
+	const struct config config = { .spec = c->spec, .sector_size = c->sector_size };
+	int insecure;
+
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, restore_insecure,
+							(void *)(long)dmsse_insecure_ciphers), 0);
+	for (insecure = 0; insecure < 2; insecure++) {
+		struct dmsse_stack *stack = kunit_kzalloc(test, sizeof(*stack), GFP_KERNEL);
+		int want = insecure ? c->error_if_insecure : c->error;
+		struct dmsse_params params;
+		struct dmsse_error err = {};
+
+		KUNIT_ASSERT_NOT_NULL(test, stack);
+		KUNIT_ASSERT_EQ(test, params_of(&config, &params, &err), 0);
+		dmsse_insecure_ciphers = insecure;
+		KUNIT_EXPECT_EQ(test, dmsse_stack_init(stack, &params, &err), want);
+		KUNIT_EXPECT_STREQ(test, err.text, want ? c->message : "");
+		if (!want)
+			KUNIT_EXPECT_EQ(test, stack->layer[0].insecure, c->error != 0);
+		dmsse_stack_destroy(stack);
+	}
+}
+
+static struct kunit_case crypt_cases[] = {
+	KUNIT_CASE_PARAM(test_published_vector, xts_vectors_gen_params),
+	KUNIT_CASE_PARAM(test_layouts, configs_gen_params),
+	KUNIT_CASE_PARAM(test_manner, manners_gen_params),
+	KUNIT_CASE(test_scattered_needs_sleep),
+	KUNIT_CASE_PARAM(test_fitness, fitness_gen_params),
+	{}
+};
+
+static struct kunit_suite crypt_suite = {
+	.name = "dmsse-crypt",
+	.suite_init = crypt_suite_init,
+	.suite_exit = crypt_suite_exit,
+	.test_cases = crypt_cases,
+};
+
+kunit_test_suite(crypt_suite);

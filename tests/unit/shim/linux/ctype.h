@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SHIM_LINUX_CTYPE_H
+#define SHIM_LINUX_CTYPE_H
+
+/* Unlike libc's, the kernel's takes a char as it is: Latin 1, 0xa0 included. */
+static inline int isspace(int c)
+{
+	unsigned char byte = c;
+
+	return byte == ' ' || (byte >= '\t' && byte <= '\r') || byte == 0xa0;
+}
+
+#endif
