@@ -193,7 +193,7 @@ static struct dmsse_crypt *new_crypt(struct rig *rig, unsigned int shift)
 {
 	kfree(rig->crypt_memory);
 	rig->crypt_memory = kmalloc(rig->stack.crypt_size + shift, GFP_KERNEL);
-	rig->crypt = rig->crypt_memory ? rig->crypt_memory + shift : NULL;
+	rig->crypt = rig->crypt_memory ? (void *)((u8 *)rig->crypt_memory + shift) : NULL;
 	return rig->crypt;
 }
 
@@ -479,8 +479,10 @@ static const struct config configs[] = {
 	{ "serpent", "serpent-xts-plain64", "xts(serpent)", REF_LE64, 64, 512 },
 	{ "twofish", "twofish-xts-plain64", "xts(twofish)", REF_LE64, 64, 4096 },
 	{ "camellia", "camellia-xts-plain64", "xts(camellia)", REF_LE64, 64, 512 },
-	{ "cryptd 512", "capi:cryptd(xts(ecb(aes-generic)))-plain64", "xts(aes)", REF_LE64, 64, 512 },
-	{ "cryptd 4096", "capi:cryptd(xts(ecb(aes-generic)))-plain64", "xts(aes)", REF_LE64, 64, 4096 },
+	{ "cryptd 512", "capi:cryptd(xts(ecb(aes-generic)))-plain64", "xts(aes)",
+	  REF_LE64, 64, 512 },
+	{ "cryptd 4096", "capi:cryptd(xts(ecb(aes-generic)))-plain64", "xts(aes)",
+	  REF_LE64, 64, 4096 },
 };
 
 static void config_name(const struct config *config, char *desc)

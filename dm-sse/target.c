@@ -82,9 +82,11 @@ static int open_device(struct dm_target *ti, struct dmsse_target *sse, const cha
 	if (r) {
 		dmsse_err(err,
 			  "device '%.96s' cannot be opened, error %d: see that it exists and is a block device not in use",
-				params->device, r);
+				path, r);
 		return r;
 	}
+	/* A path may mean another device tomorrow; the number is this one. */
+	params->device = sse->dev->name;
 	if (bdev_is_zoned(sse->dev->bdev)) {
 		dmsse_err(err,
 			  "zoned device '%.96s' is not supported: use dm-crypt, or dm-zoned below",
