@@ -340,9 +340,9 @@ static void one_read(unsigned int from, bool aligned)
 	} else if (r) {
 		complain("read of %u at %u in %u pieces: %d", shape.bytes, from, shape.nr, r);
 		return;
-	} else {
-		copy_shape(before, model + from, false);
 	}
+	if (aligned)
+		copy_shape(before, model + from, false);
 	if (memcmp(before, arena_data, watched()))
 		complain("%s of %u at %u in %u pieces gave wrong data",
 			 aligned ? "read" : "misaligned read", shape.bytes, from, shape.nr);

@@ -97,8 +97,13 @@ for ((i = 0; i < 3; i++)); do
 	reload_module || FAILED=1
 done
 is "unload and load, three times" "$FAILED" 0
+# One for each workqueue, under either of the names that kernels give them.
+rescuers() {
+	ps -e -o comm= | grep -cE '^(kworker/R-)?dmsse'
+}
+is "the workqueues have their threads" "$(($(rescuers) > 0))" 1
 unload_module
-is "no workqueue is left" "$(pgrep -c '^(kworker/R-)?dmsse')" 0
+is "no workqueue is left" "$(rescuers)" 0
 refute "no target is left" sh -c "dmsetup targets | grep -q '^sse '"
 
 # Device-mapper asks for it by name. Where it isn't installed, modprobe is told
