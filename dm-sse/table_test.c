@@ -429,8 +429,8 @@ static const struct bad_line bad_lines[] = {
 	{ "aes-xts-benbi:4" REST,
 	  "unknown IV 'benbi': use plain, plain64, plain64be or essiv:<hash>" },
 	{ "aes-xts-0123456789012345678901234567890123456789" REST,
-	  "unknown IV '01234567890123456789012345678901': "
-	  "use plain, plain64, plain64be or essiv:<hash>" },
+	  "unknown IV '01234567890123456789012345678901': use plain, plain64, plain64be or essiv:<hash>"
+	},
 	{ "capi:xts(aes)-lmk" REST,
 	  "unknown IV 'lmk': use plain, plain64, plain64be or essiv:<hash>" },
 	{ "capi:xts(aes)-" REST,
