@@ -37,6 +37,8 @@ if kver_ge 6.10; then
 else
 	PRIORITY='EOPNOTSUPP | option .high_priority. needs Linux 6\.10 | @C @K 0 @D 0 1 high_priority'
 fi
+# Older kernels take a character device's path for a name to be looked up.
+kver_ge 6.12 && NO_BLOCK=ENOTBLK || NO_BLOCK=ENODEV
 
 # errno | what the kernel log must say after "dm-sse: <dev>: " | table line
 # The line is what follows "sse"; in front of it is "0 2048" unless it begins
@@ -152,7 +154,7 @@ EINVAL | iv_offset 3 must be a multiple of 2, .* sector_size:1024 | @C @K 3 @D 0
 # Device and start
 ENOENT|ENODEV | device ./dev/nothing-here. cannot be opened, .*: see that it exists | @C @K 0 /dev/nothing-here 0
 ENXIO | device .99:99. cannot be opened | @C @K 0 99:99 0
-ENOTBLK | device ./dev/null. cannot be opened, .*is a block device | @C @K 0 /dev/null 0
+$NO_BLOCK | device ./dev/null. cannot be opened, .*is a block device | @C @K 0 /dev/null 0
 EINVAL | start must be a number of 512-byte sectors, not .x. | @C @K 0 @D x
 EINVAL | start must be a number .*, not .-1. | @C @K 0 @D -1
 EINVAL | start must be a number .*, not .99999999999999999999. | @C @K 0 @D 99999999999999999999
