@@ -27,9 +27,13 @@ modules:
 tools:
 	$(MAKE) -C $(TOOLS)
 
+# Debian's headers lack System.map, without which kbuild leaves depmod to us.
 .PHONY: modules_install
 modules_install:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+ifeq ($(INSTALL_MOD_PATH),)
+	depmod "$$($(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)"
+endif
 
 .PHONY: install
 install: modules_install
