@@ -221,12 +221,12 @@ static int control(void)
 }
 
 /* 16 KiB are room for a table of DM_MAX_TARGETS. */
-union dm_buf {
+struct dm_buf {
 	struct dm_ioctl io;
-	char bytes[16384];
+	char payload[16384 - sizeof(struct dm_ioctl)];
 };
 
-static void dm_prepare(union dm_buf *b, const char *name)
+static void dm_prepare(struct dm_buf *b, const char *name)
 {
 	memset(b, 0, sizeof(*b));
 	b->io.version[0] = 4;
@@ -237,10 +237,10 @@ static void dm_prepare(union dm_buf *b, const char *name)
 	b->io.event_nr = 0xe << 16;
 }
 
-static int dm_load(union dm_buf *b, const char *name, const struct dm_table *t)
+static int dm_load(struct dm_buf *b, const char *name, const struct dm_table *t)
 {
-	size_t at = sizeof(b->io);
 	unsigned int i;
+	size_t at = 0;
 
 	dm_prepare(b, name);
 	b->io.target_count = t->count;
@@ -252,18 +252,18 @@ static int dm_load(union dm_buf *b, const char *name, const struct dm_table *t)
 		size_t len = strlen(t->line[i].params) + 1;
 		size_t step = (sizeof(spec) + len + 7) / 8 * 8;
 
-		if (at + step > sizeof(*b))
+		if (at + step > sizeof(b->payload))
 			die("table too long");
 		spec.next = step;
 		snprintf(spec.target_type, sizeof(spec.target_type), "%s", t->line[i].type);
-		memcpy(b->bytes + at, &spec, sizeof(spec));
-		memcpy(b->bytes + at + sizeof(spec), t->line[i].params, len);
+		memcpy(b->payload + at, &spec, sizeof(spec));
+		memcpy(b->payload + at + sizeof(spec), t->line[i].params, len);
 		at += step;
 	}
 	return ioctl(control(), DM_TABLE_LOAD, b) ? errno : 0;
 }
 
-static int dm_resume(union dm_buf *b, const char *name)
+static int dm_resume(struct dm_buf *b, const char *name)
 {
 	dm_prepare(b, name);
 	return ioctl(control(), DM_DEV_SUSPEND, b) ? errno : 0;
@@ -293,7 +293,7 @@ static void remember(struct dm_dev *dev)
 
 int dm_create(struct dm_dev *dev, const char *name, const struct dm_table *t)
 {
-	static union dm_buf b;
+	static struct dm_buf b;
 	int err;
 
 	snprintf(dev->name, sizeof(dev->name), "dmsse-%s-%d", name, (int)getpid());
@@ -314,7 +314,7 @@ int dm_create(struct dm_dev *dev, const char *name, const struct dm_table *t)
 
 int dm_replace(struct dm_dev *dev, const struct dm_table *t)
 {
-	static union dm_buf b;
+	static struct dm_buf b;
 	int err = dm_load(&b, dev->name, t);
 
 	/* A resume with a new table in waiting suspends by itself. */
@@ -325,7 +325,7 @@ int dm_replace(struct dm_dev *dev, const struct dm_table *t)
 void dm_remove(struct dm_dev *dev)
 {
 	static const struct timespec moment = { .tv_nsec = 5000000 };
-	static union dm_buf b;
+	static struct dm_buf b;
 	int tries, err = 0;
 
 	if (!*dev->path)
@@ -345,15 +345,15 @@ void dm_remove(struct dm_dev *dev)
 
 bool dm_has_target(const char *type)
 {
-	static union dm_buf b;
+	static struct dm_buf b;
 	struct dm_target_versions *v;
 	size_t at;
 
 	dm_prepare(&b, "");
 	if (ioctl(control(), DM_LIST_VERSIONS, &b))
 		die("list of targets: %s", strerror(errno));
-	for (at = b.io.data_start;; at += v->next) {
-		v = (void *)(b.bytes + at);
+	for (at = b.io.data_start - sizeof(b.io);; at += v->next) {
+		v = (void *)(b.payload + at);
 		if (!strcmp(v->name, type))
 			return true;
 		if (!v->next)

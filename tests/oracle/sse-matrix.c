@@ -413,7 +413,7 @@ static void try_far(struct run *r)
 	struct dm_dev dev[2] = { 0 };
 	static struct dm_table t;
 	uint64_t from;
-	int err, fd[2], i;
+	int fd[2], i;
 	bool good = true;
 	size_t len;
 
@@ -426,6 +426,8 @@ static void try_far(struct run *r)
 	len = MAX_LEN * SECTOR;
 	from = FAR_AT - MAX_LEN / 2;
 	for (i = 0; i < 2; i++) {
+		int err;
+
 		table_reset(&t);
 		table_add(&t, 0, FAR_AT + MAX_LEN, m->target[i], "%s %s 0 %s 0", r->cipher,
 			  r->ref, m->disk_path);
@@ -505,7 +507,6 @@ static void carve(struct matrix *m)
 	static struct dm_table t;
 	unsigned int i;
 	char name[16];
-	int err;
 
 	if (sectors < 4 * low)
 		die("the disk is too small");
@@ -517,6 +518,8 @@ static void carve(struct matrix *m)
 			 (unsigned long long)m->far);
 	}
 	for (i = 0; i < 2 * IVS; i++) {
+		int err;
+
 		table_reset(&t);
 		table_add(&t, 0, sectors - (uint64_t)i * STRIDE, "linear", "%s %u", m->disk_path,
 			  i * STRIDE);

@@ -93,13 +93,15 @@ static void move_texts(struct placement *p, struct oracle *o)
 {
 	const struct vector *v = p->v;
 	struct adiantum *ad = oracle_adiantum(o);
-	uint8_t iv[ORACLE_MAX_IV], from[16], to[16];
-	size_t i, last = v->ptlen - 16;
+	uint8_t iv[ORACLE_MAX_IV];
 
 	memcpy(p->pt, v->pt, v->ptlen);
 	memcpy(p->ct, v->ct, v->ctlen);
 	oracle_sector_iv(o, &p->layout, p->sector, iv);
 	if (ad) {
+		size_t last = v->ptlen - 16;
+		uint8_t from[16], to[16];
+
 		adiantum_tweak_hash(ad, v->ptlen, v->iv, 32, from);
 		adiantum_tweak_hash(ad, v->ptlen, iv, 32, to);
 		le128_add(p->pt + last, from);
@@ -107,6 +109,8 @@ static void move_texts(struct placement *p, struct oracle *o)
 		le128_add(p->ct + last, from);
 		le128_sub(p->ct + last, to);
 	} else if (oracle_spec(o)->mode == MODE_CBC && oracle_spec(o)->iv != IV_ESSIV) {
+		size_t i;
+
 		for (i = 0; i < 16; i++)
 			p->pt[i] ^= v->iv[i] ^ iv[i];
 	}
@@ -260,7 +264,7 @@ static void try_vector(const struct vector *v, void *data)
 	static const char *const cbc_ivs[] = { "plain", "plain64", "plain64be" };
 	struct oracle_spec spec;
 	struct state *s = data;
-	struct oracle_err err;
+	struct oracle_err err = { "" };
 	unsigned int done = 0, bad = 0;
 	char name[32], ref[64], cipher[64];
 	size_t i;
