@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Each option, alone and mixed: taken, shown, and the data is right, as dm-crypt
-# with the same sector size and IVs reads it.
+# with the same sector size and IVs reads it. Those for the read workqueue say
+# which one it is.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -72,6 +73,49 @@ while IFS= read -r opts; do
 	done
 	is "$opts: shown by table" "$missing" ""
 done <<<"$MIXES"
+
+### Where reads are decrypted
+
+# This disk completes in a timer's interrupt, where nothing can be decrypted. The
+# kernel's trace events name the workqueue that a read goes to.
+TRACE=/sys/kernel/tracing
+if [ ! -d $TRACE/instances ] && mount -t tracefs tracefs $TRACE 2>/dev/null; then
+	at_exit "umount $TRACE"
+fi
+TRACE=$TRACE/instances/dmsse
+if mkdir $TRACE 2>/dev/null; then
+	at_exit "rmdir $TRACE"
+fi
+EVENT=$TRACE/events/workqueue/workqueue_queue_work/enable
+make_disk TIMER 4 null irqmode=2
+
+# OPTIONS WORKQUEUE
+decrypted_by() {
+	local queues
+
+	if [ ! -w $EVENT ]; then
+		skip "options '$1': reads are decrypted by $2" "no trace events of workqueues"
+		return
+	fi
+	sse_create dmsse-options "$(sse_line "$TIMER" aes-xts-plain64 "$REF" 0 0 "$1")" || bail "no device"
+	: >$TRACE/trace
+	echo 1 >$EVENT
+	dd if=$MAP of=/dev/null bs=64k count=4 iflag=direct status=none
+	echo 0 >$EVENT
+	queues=$(grep -F '[dm_sse]' $TRACE/trace | grep -o ' workqueue=[^ ]*' | sort -u | tr -d '\n')
+	is "options '$1': reads are decrypted by $2" "$queues" " workqueue=$2"
+	dm_remove dmsse-options
+}
+kver_ge 6.9 && SOFTIRQ=events_bh || SOFTIRQ=events_highpri
+decrypted_by "" dmsse
+decrypted_by same_cpu_crypt dmsse_cpu
+decrypted_by no_write_workqueue dmsse
+decrypted_by no_read_workqueue "$SOFTIRQ"
+decrypted_by "same_cpu_crypt no_read_workqueue" "$SOFTIRQ"
+if kver_ge 6.10; then
+	decrypted_by high_priority dmsse_hi
+	decrypted_by "high_priority same_cpu_crypt" dmsse_cpu_hi
+fi
 
 ### Refused
 
