@@ -179,8 +179,9 @@ dm_remove dmsse-keys
 
 ### Nobody gets a key back
 
+# Dumps have blanks or colons between bytes.
 leaks() {
-	grep -aiq -e "${HEX_A:0:32}" -e "${HEX_A:64:32}" -e "${HEX_B:0:32}" -e "${HEX_B:64:32}"
+	tr -d ' :' | grep -aiq -e "${HEX_A:0:32}" -e "${HEX_A:64:32}" -e "${HEX_B:0:32}" -e "${HEX_B:64:32}"
 }
 
 load_key a 64
