@@ -210,7 +210,7 @@ at_exit() {
 	DMSSE_UNDO+=("$1")
 }
 
-_complaints='WARNING: |BUG: |Oops|general protection|[^_]Call Trace:|possible circular|possible recursive|inconsistent lock|suspicious RCU|INFO: task .* blocked|soft lockup|rcu: INFO|unreferenced object|UBSAN|KASAN'
+_complaints='WARNING: |BUG: |Oops|general protection|[^_]Call Trace:|possible circular|possible recursive|inconsistent lock|suspicious RCU|INFO: task .* blocked|soft lockup|rcu: INFO|unreferenced object|UBSAN|KASAN|dm_put_device call missing'
 
 _snapshot() {
 	{

@@ -22,16 +22,19 @@ cycle() {
 		resume "$1" "" suspend "$1" "" resume "$1" "" remove "$1" ""
 }
 
-# Objects in use. A shrunk cache has none that are only kept at hand.
+# Objects in use. A shrunk cache has none that are only kept at hand, save in the
+# slabs that CPUs have taken since: the least of some looks is next to the truth.
 objects() {
-	local dir
+	local dir i
 
 	sleep 1
-	for dir in /sys/kernel/slab/kmalloc-* /sys/kernel/slab/bio-* /sys/kernel/slab/dm_* \
-		/sys/kernel/slab/key_jar /sys/kernel/slab/pool_workqueue; do
-		[ ! -e "$dir/shrink" ] || echo 1 >"$dir/shrink"
-	done
-	awk '$1 ~ /^(kmalloc-|bio-|dm_|key_jar|pool_workqueue)/ { print $1, $2 }' /proc/slabinfo | sort
+	for ((i = 0; i < 8; i++)); do
+		for dir in /sys/kernel/slab/kmalloc-* /sys/kernel/slab/bio-* /sys/kernel/slab/dm_* \
+			/sys/kernel/slab/key_jar /sys/kernel/slab/pool_workqueue; do
+			[ ! -e "$dir/shrink" ] || echo 1 >"$dir/shrink"
+		done
+		awk '$1 ~ /^(kmalloc-|bio-|dm_|key_jar|pool_workqueue)/ { print $1, $2 }' /proc/slabinfo
+	done | sort -k 1,1 -k 2,2n | sort -s -u -k 1,1
 }
 
 free_kib() {
@@ -46,19 +49,32 @@ run_cycles() {
 	done | "$DMBATCH" | grep -c -v '^0$'
 }
 
+# Refused as late as can be, when only the key is missing. Not more of them: each
+# takes three lines of the kernel log, whose beginning must stay.
+run_refusals() {
+	local i
+
+	for ((i = 0; i < $1; i++)); do
+		printf '%s\tdmsse-life0\t%s\n' create "" \
+			load "0 1024 sse aes-xts-plain64 :64:logon:dmsse:none 0 $DISK 0" remove ""
+	done | "$DMBATCH" | grep -c '^ENOKEY'
+}
+
 # The first ones fill caches. Then two rounds: slabs are shared with all of the
 # kernel and one may grow for a reason of its own, but a leak shows in both.
 is "20 create and remove cycles to warm up" "$(run_cycles 20)" 0
+is "10 refusals likewise" "$(run_refusals 10)" 10
 objects >"$WORK/slab0"
 FREE1=$(free_kib)
 for round in 1 2; do
 	is "100 create and remove cycles, round $round" "$(run_cycles 100)" 0
+	is "100 refusals, round $round" "$(run_refusals 100)" 100
 	objects >"$WORK/slab$round"
 done
 FREE2=$(free_kib)
 GROWN=$(join "$WORK/slab0" "$WORK/slab1" | join - "$WORK/slab2" |
 	awk '$3 - $2 >= 90 && $4 - $3 >= 90')
-is "no slab grew by an object per cycle" "$GROWN" ""
+is "no slab grew by an object per cycle or refusal" "$GROWN" ""
 # A bounce reserve is 256 KiB a device: leaking them would take 50 MiB.
 is "memory is where it was, to 20 MiB ($FREE1 KiB, $FREE2 KiB)" "$((FREE1 - FREE2 < 20480))" 1
 is "the module has no users" "$(cat /sys/module/dm_sse/refcnt)" 0
