@@ -10,6 +10,7 @@
 #include "dmsse.h"
 
 #include <linux/highmem.h>
+#include <linux/random.h>
 
 /* The IV lies behind the request's context, where the driver likes it to be. */
 static u8 *iv_of(struct dmsse_crypt *crypt, const struct dmsse_layer *layer)
@@ -238,6 +239,27 @@ int dmsse_crypt_run(struct dmsse_crypt *crypt, bool may_sleep)
 	return 0;
 }
 
+/* What could break one layer must not break another as well. */
+static int check_ciphers_differ(const struct dmsse_stack *stack, const struct dmsse_params *params,
+				struct dmsse_error *err)
+{
+	unsigned int i, j;
+
+	if (params->flags & DMSSE_ALLOW_SAME_CIPHER)
+		return 0;
+	for (i = 0; i < stack->nr_layers; i++) {
+		for (j = 0; j < i; j++) {
+			if (!dmsse_layer_same_cipher(&stack->layer[i], &stack->layer[j]))
+				continue;
+			dmsse_err(err,
+				  "both layers are %.48s: use two ciphers, or the option allow_same_cipher",
+					stack->layer[i].alg);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
 /**
  * dmsse_stack_init - set the layers of a target up; they have no keys yet
  * @stack: zeroed
@@ -245,7 +267,8 @@ int dmsse_crypt_run(struct dmsse_crypt *crypt, bool may_sleep)
  * @err: why it failed
  *
  * Context: process, sleeps, may load modules.
- * Return: as dmsse_layer_init(), or -ENOMEM, with which @err is not set. What
+ * Return: as dmsse_layer_init(), -EINVAL for layers that are too much alike,
+ * or -ENOMEM, with which @err is not set. What
  * was done is undone by dmsse_stack_destroy(), after a failure too.
  */
 int dmsse_stack_init(struct dmsse_stack *stack, const struct dmsse_params *params,
@@ -261,14 +284,20 @@ int dmsse_stack_init(struct dmsse_stack *stack, const struct dmsse_params *param
 	for (i = 0; i < params->nr_layers; i++) {
 		struct dmsse_layer *layer = &stack->layer[i];
 
-		r = dmsse_layer_init(layer, &params->layer[i], params->sector_size, err);
-		if (r)
+		r = dmsse_layer_init(layer, params, i, err);
+		if (r) {
+			dmsse_err_layer(err, params->nr_layers, i);
 			return r;
+		}
 		stack->nr_layers++;
 		need = layer->reqsize + layer->alignmask + layer->iv_size;
 		behind = max(behind, need);
 	}
 	stack->crypt_size = sizeof(struct dmsse_crypt) + behind;
+	r = check_ciphers_differ(stack, params, err);
+	if (r)
+		return r;
+	get_random_bytes(stack->salt, sizeof(stack->salt));
 
 	return mempool_init_kmalloc_pool(&stack->scratch, 2, stack->sector_size);
 }

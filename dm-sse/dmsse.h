@@ -28,12 +28,17 @@
 #include "table.h"
 
 struct dmsse_crypt;
+struct dmsse_key_marks;
 
 /* layer.c: a cipher layer ------------------------------------------------- */
 
 /**
  * struct dmsse_layer - one cipher with its key, its IVs and nothing else
  * @tfm: keyed transform, or NULL while the layer has no key
+ * @marks: what the keys of other layers are compared with; NULL while there is
+ *	no key, or nothing to compare it with
+ * @alg: algorithm and mode as the crypto API knows them, however they were
+ *	spelled; what says only how to call them, or make IVs for them, taken off
  * @driver: name of the crypto driver that was there at construction; later
  *	tfms come from the same one, since @reqsize was reserved for it
  * @iv_scheme: how a sector number becomes an IV
@@ -45,6 +50,8 @@ struct dmsse_crypt;
  */
 struct dmsse_layer {
 	struct crypto_skcipher *tfm;
+	struct dmsse_key_marks *marks;
+	char alg[CRYPTO_MAX_ALG_NAME];
 	char driver[CRYPTO_MAX_ALG_NAME];
 	enum dmsse_iv_scheme iv_scheme;
 	u64 iv_offset;
@@ -54,13 +61,17 @@ struct dmsse_layer {
 	bool insecure;
 };
 
-int dmsse_layer_init(struct dmsse_layer *layer, const struct dmsse_layer_params *params,
-		     unsigned int sector_size, struct dmsse_error *err);
+int dmsse_layer_init(struct dmsse_layer *layer, const struct dmsse_params *params,
+		     unsigned int index, struct dmsse_error *err);
+bool dmsse_layer_same_cipher(const struct dmsse_layer *a, const struct dmsse_layer *b);
 struct crypto_skcipher *dmsse_layer_alloc_tfm(const struct dmsse_layer *layer,
 					      struct dmsse_error *err);
 void dmsse_layer_destroy(struct dmsse_layer *layer);
 
 /* crypt.c: a run of sectors through all layers ---------------------------- */
+
+/* Salt of the marks of keys, in bytes. */
+#define DMSSE_SALT_SIZE		32
 
 /**
  * struct dmsse_stack - the layers of a target and what they work on
@@ -71,6 +82,7 @@ void dmsse_layer_destroy(struct dmsse_layer *layer);
  * @scratch: buffers of one encryption sector each, for sectors that lie
  *	scattered over several bvecs
  * @crypt_size: bytes that a struct dmsse_crypt needs with its request and IV
+ * @salt: of the layers' marks, so that they tell nothing to other targets
  */
 struct dmsse_stack {
 	struct dmsse_layer layer[DMSSE_MAX_LAYERS];
@@ -79,6 +91,7 @@ struct dmsse_stack {
 	unsigned int iv_shift;
 	mempool_t scratch;
 	unsigned int crypt_size;
+	u8 salt[DMSSE_SALT_SIZE];
 };
 
 /**

@@ -10,6 +10,10 @@
  *	            dmsse_key_wipe()     '------' old key until the new one works
  *
  * The state is the layer's tfm: there is one, or there is none.
+ *
+ * Where there are several layers, their keys must have nothing in common. To
+ * see that when one of them changes, with no key bytes kept for it, a layer
+ * keeps marks: salted hashes of its key's parts. They live as long as the tfm.
  */
 #include "dmsse.h"
 #include "key.h"
@@ -18,6 +22,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <crypto/algapi.h>
+#include <crypto/sha2.h>
 #include <keys/encrypted-type.h>
 #include <keys/trusted-type.h>
 #include <keys/user-type.h>
@@ -184,6 +189,112 @@ static int check_key(struct crypto_skcipher *tfm, const struct secret *secret,
 	return 0;
 }
 
+/*
+ * The parts of a key that no other layer's key may have: all of it, its halves
+ * (with XTS they are keys of their own), and each run of MARKED_RUN bytes, the
+ * shortest key that is worth its name, at a multiple of MARKED_STEP.
+ */
+#define MARKED_RUN	16
+#define MARKED_STEP	8
+#define MAX_MARKS	(3 + (DMSSE_MAX_KEY_SIZE - MARKED_RUN) / MARKED_STEP + 1)
+
+/**
+ * struct dmsse_key_marks - what is kept of a key to compare others with
+ * @nr: how many parts the key has
+ * @digest: SHA-256 of the target's salt and the part
+ */
+struct dmsse_key_marks {
+	unsigned int nr;
+	u8 digest[MAX_MARKS][SHA256_DIGEST_SIZE];
+};
+
+/* What is hashed. */
+struct salted_part {
+	u8 salt[DMSSE_SALT_SIZE];
+	u8 bytes[DMSSE_MAX_KEY_SIZE];
+};
+
+static void add_mark(struct dmsse_key_marks *marks, struct salted_part *part, const u8 *bytes,
+		     unsigned int size)
+{
+	memcpy(part->bytes, bytes, size);
+	sha256((const u8 *)part, offsetof(struct salted_part, bytes) + size,
+	       marks->digest[marks->nr++]);
+}
+
+static void free_marks(struct dmsse_key_marks *marks)
+{
+	kfree_sensitive(marks);
+}
+
+/* The caller frees them with free_marks(). */
+static struct dmsse_key_marks *new_marks(const struct dmsse_stack *stack,
+					 const struct secret *secret)
+{
+	struct dmsse_key_marks *marks = kzalloc(sizeof(*marks), GFP_KERNEL);
+	struct salted_part *part = kzalloc(sizeof(*part), GFP_KERNEL);
+	unsigned int half = secret->size / 2, at;
+
+	if (!marks || !part) {
+		kfree(marks);
+		kfree(part);
+		return NULL;
+	}
+	memcpy(part->salt, stack->salt, sizeof(part->salt));
+
+	add_mark(marks, part, secret->bytes, secret->size);
+	if (half) {
+		add_mark(marks, part, secret->bytes, half);
+		add_mark(marks, part, secret->bytes + secret->size - half, half);
+	}
+	for (at = 0; at + MARKED_RUN <= secret->size; at += MARKED_STEP)
+		add_mark(marks, part, secret->bytes + at, MARKED_RUN);
+
+	kfree_sensitive(part);
+	return marks;
+}
+
+/* All are compared, whatever the first ones say, and each as a whole. */
+static bool have_common_mark(const struct dmsse_key_marks *a, const struct dmsse_key_marks *b)
+{
+	unsigned int i, j, common = 0;
+
+	for (i = 0; i < a->nr; i++)
+		for (j = 0; j < b->nr; j++)
+			common += !crypto_memneq(a->digest[i], b->digest[j], SHA256_DIGEST_SIZE);
+	return common;
+}
+
+/*
+ * May the layer at @index have this key beside those of the others? If so
+ * *@marks is what will tell about it later, NULL if there are no others.
+ */
+static int check_other_layers(const struct dmsse_stack *stack, unsigned int index,
+			      const struct secret *secret, struct dmsse_key_marks **marks,
+			      struct dmsse_error *err)
+{
+	bool shared = false;
+	unsigned int i;
+
+	*marks = NULL;
+	if (stack->nr_layers == 1)
+		return 0;
+	*marks = new_marks(stack, secret);
+	if (!*marks)
+		return -ENOMEM;
+
+	for (i = 0; i < stack->nr_layers; i++)
+		if (i != index && stack->layer[i].marks)
+			shared |= have_common_mark(*marks, stack->layer[i].marks);
+	if (!shared)
+		return 0;
+
+	free_marks(*marks);
+	*marks = NULL;
+	dmsse_err(err, "key is that of the other layer or has a part in common with it: use a key of its own");
+	return -EINVAL;
+}
+
 static int check_size(struct crypto_skcipher *tfm, const struct dmsse_key_ref *ref,
 		      struct dmsse_error *err)
 {
@@ -201,34 +312,19 @@ static int check_size(struct crypto_skcipher *tfm, const struct dmsse_key_ref *r
 	return -EINVAL;
 }
 
-/**
- * dmsse_key_set - give a layer its key, or another one
- * @layer: the layer; keeps the key it had if this fails
- * @ref: which key; looked up in the caller's keyrings
- * @err: why it failed
- *
- * Context: process, sleeps, may run the request-key upcall. No I/O may be in
- * flight, nor start before this returns: dmsse_target.lock held, the target
- * not live. The device may be suspended under a file system or swap, hence
- * no allocation here waits for I/O.
- *
- * Return: 0; -ENOKEY, -EKEYEXPIRED, -EKEYREVOKED or -EACCES from the lookup;
- * -EINVAL for a key that does not fit; -EOPNOTSUPP for a type of key that the
- * kernel lacks; -ENOMEM. @err is set with each but the last.
- */
-int dmsse_key_set(struct dmsse_layer *layer, const struct dmsse_key_ref *ref,
-		  struct dmsse_error *err)
+/* As dmsse_key_set(), but @err doesn't say which layer it is about. */
+static int set_key(struct dmsse_stack *stack, unsigned int index,
+		   const struct dmsse_key_ref *ref, struct dmsse_error *err)
 {
-	unsigned int noio = memalloc_noio_save();
+	struct dmsse_layer *layer = &stack->layer[index];
+	struct dmsse_key_marks *marks = NULL;
 	struct crypto_skcipher *tfm;
 	struct secret *secret;
 	int r;
 
 	tfm = dmsse_layer_alloc_tfm(layer, err);
-	if (IS_ERR(tfm)) {
-		r = PTR_ERR(tfm);
-		goto out_noio;
-	}
+	if (IS_ERR(tfm))
+		return PTR_ERR(tfm);
 	r = check_size(tfm, ref, err);
 	if (r)
 		goto out_tfm;
@@ -239,6 +335,8 @@ int dmsse_key_set(struct dmsse_layer *layer, const struct dmsse_key_ref *ref,
 		goto out_tfm;
 	}
 	r = check_key(tfm, secret, err);
+	if (!r)
+		r = check_other_layers(stack, index, secret, &marks, err);
 	if (!r) {
 		r = crypto_skcipher_setkey(tfm, secret->bytes, secret->size);
 		if (r)
@@ -247,14 +345,44 @@ int dmsse_key_set(struct dmsse_layer *layer, const struct dmsse_key_ref *ref,
 	}
 	free_secret(secret);
 	if (r)
-		goto out_tfm;
+		goto out_marks;
 
 	swap(layer->tfm, tfm);
+	swap(layer->marks, marks);
+out_marks:
+	free_marks(marks);
 out_tfm:
 	/* Zeroes the key schedule. */
 	crypto_free_skcipher(tfm);
-out_noio:
+	return r;
+}
+
+/**
+ * dmsse_key_set - give a layer its key, or another one
+ * @stack: the layers
+ * @index: position of the layer; it keeps the key it had if this fails
+ * @ref: which key; looked up in the caller's keyrings
+ * @err: why it failed
+ *
+ * Context: process, sleeps, may run the request-key upcall. No I/O may be in
+ * flight, nor start before this returns: dmsse_target.lock held, the target
+ * not live. The device may be suspended under a file system or swap, hence
+ * no allocation here waits for I/O.
+ *
+ * Return: 0; -ENOKEY, -EKEYEXPIRED, -EKEYREVOKED or -EACCES from the lookup;
+ * -EINVAL for a key that does not fit, or that shares bytes with another
+ * layer's; -EOPNOTSUPP for a type of key that the
+ * kernel lacks; -ENOMEM. @err is set with each but the last.
+ */
+int dmsse_key_set(struct dmsse_stack *stack, unsigned int index,
+		  const struct dmsse_key_ref *ref, struct dmsse_error *err)
+{
+	unsigned int noio = memalloc_noio_save();
+	int r = set_key(stack, index, ref, err);
+
 	memalloc_noio_restore(noio);
+	if (r)
+		dmsse_err_layer(err, stack->nr_layers, index);
 	return r;
 }
 
@@ -269,4 +397,6 @@ void dmsse_key_wipe(struct dmsse_layer *layer)
 	/* Zeroes the key schedule. */
 	crypto_free_skcipher(layer->tfm);
 	layer->tfm = NULL;
+	free_marks(layer->marks);
+	layer->marks = NULL;
 }

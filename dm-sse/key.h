@@ -8,8 +8,8 @@
 
 #include "dmsse.h"
 
-int dmsse_key_set(struct dmsse_layer *layer, const struct dmsse_key_ref *ref,
-		  struct dmsse_error *err);
+int dmsse_key_set(struct dmsse_stack *stack, unsigned int index,
+		  const struct dmsse_key_ref *ref, struct dmsse_error *err);
 void dmsse_key_wipe(struct dmsse_layer *layer);
 
 #endif

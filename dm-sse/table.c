@@ -6,7 +6,11 @@
  *
  *	<cipher> <key> <iv_offset> <device> <start> [<#opts> <opt>...]
  *
- * except that <key> is a reference into the kernel keyring and nothing else.
+ * except that <key> is a reference into the kernel keyring and nothing else,
+ * and that a second layer is an option of four words:
+ *
+ *	outer <cipher> <key> <iv_offset>
+ *
  * Nothing here quotes the key argument: somebody may have put a key there.
  */
 #include <linux/ctype.h>
@@ -20,24 +24,38 @@
 #define CAPI_PREFIX	"capi:"
 #define MANDATORY_ARGS	5
 
+/* Names of the layers, innermost first; the outer one's is its option's too. */
+static const char * const layer_names[DMSSE_MAX_LAYERS] = { "inner", "outer" };
+
+/* What an option looks like, and what it sets. */
+enum option_kind {
+	FLAG,		/* "<name>"; a bit of dmsse_params.flags */
+	SECTOR_SIZE,	/* "<name>:<value>" */
+	LAYER,		/* "<name> <cipher> <key> <iv_offset>" */
+};
+
+/* Words of a LAYER. */
+#define LAYER_WORDS	4
+
 /*
- * The options of the table line: their words, and the bits of
- * dmsse_params.flags that they set. The one option with a value, sector_size,
- * is spelled "<name>:<value>" and has no bit. Parsing, emitting and IMA all
- * loop over this table, in its order.
+ * The options of the table line. Parsing, emitting and IMA all loop over this
+ * table, in its order.
  */
 static const struct option {
 	const char *name;
+	enum option_kind kind;
 	unsigned long flag;
 } options[] = {
-	{ "allow_discards",		DMSSE_ALLOW_DISCARDS },
-	{ "same_cpu_crypt",		DMSSE_SAME_CPU_CRYPT },
-	{ "submit_from_crypt_cpus",	DMSSE_SUBMIT_FROM_CRYPT_CPUS },
-	{ "no_read_workqueue",		DMSSE_NO_READ_WORKQUEUE },
-	{ "no_write_workqueue",		DMSSE_NO_WRITE_WORKQUEUE },
-	{ "high_priority",		DMSSE_HIGH_PRIORITY },
-	{ "sector_size",		0 },
-	{ "iv_large_sectors",		DMSSE_IV_LARGE_SECTORS },
+	{ "allow_discards",		FLAG, DMSSE_ALLOW_DISCARDS },
+	{ "same_cpu_crypt",		FLAG, DMSSE_SAME_CPU_CRYPT },
+	{ "submit_from_crypt_cpus",	FLAG, DMSSE_SUBMIT_FROM_CRYPT_CPUS },
+	{ "no_read_workqueue",		FLAG, DMSSE_NO_READ_WORKQUEUE },
+	{ "no_write_workqueue",		FLAG, DMSSE_NO_WRITE_WORKQUEUE },
+	{ "high_priority",		FLAG, DMSSE_HIGH_PRIORITY },
+	{ "allow_same_cipher",		FLAG, DMSSE_ALLOW_SAME_CIPHER },
+	{ "sector_size",		SECTOR_SIZE },
+	{ "iv_large_sectors",		FLAG, DMSSE_IV_LARGE_SECTORS },
+	{ "outer",			LAYER },
 };
 
 static const char * const key_types[] = {
@@ -81,9 +99,28 @@ void dmsse_err(struct dmsse_error *err, const char *fmt, ...)
  */
 const char *dmsse_layer_name(unsigned int index)
 {
-	static const char * const names[] = { "inner" };
+	return layer_names[index];
+}
 
-	return names[index];
+/**
+ * dmsse_err_layer - say which layer an error is about
+ * @err: the error; "<name> layer: " is put in front of its text
+ * @nr_layers: layers there are; with one, nothing needs saying
+ * @index: position of the layer
+ *
+ * Context: any.
+ */
+void dmsse_err_layer(struct dmsse_error *err, unsigned int nr_layers, unsigned int index)
+{
+	size_t room = sizeof(err->text), len;
+	char head[16];
+
+	if (nr_layers < 2)
+		return;
+	len = scnprintf(head, sizeof(head), "%s layer: ", dmsse_layer_name(index));
+	memmove(err->text + len, err->text, room - len);
+	memcpy(err->text, head, len);
+	err->text[room - 1] = '\0';
 }
 
 /* kstrtoull() would take a sign and a newline; a table line has neither. */
@@ -337,6 +374,78 @@ int dmsse_key_ref_parse(struct dmsse_key_ref *ref, char *text,
 	return 0;
 }
 
+static int parse_layer_key(struct dmsse_params *params, unsigned int index, char *text,
+			   struct dmsse_error *err)
+{
+	int r = dmsse_key_ref_parse(&params->layer[index].key, text, err);
+
+	if (r)
+		dmsse_err_layer(err, params->nr_layers, index);
+	return r;
+}
+
+static bool is_layer_option(const char *word)
+{
+	return !strcasecmp(word, dmsse_layer_name(1));
+}
+
+/*
+ * The keys of all layers. This comes first of all and goes through to the end,
+ * so that no mistake anywhere in a line leaves a key in memory. An option that
+ * lacks words is found out later.
+ */
+static int parse_keys(struct dmsse_params *params, unsigned int argc, char **argv,
+		      struct dmsse_error *err)
+{
+	unsigned int i;
+	int r = 0;
+
+	for (i = MANDATORY_ARGS; i < argc; i++) {
+		if (!is_layer_option(argv[i]))
+			continue;
+		params->nr_layers = 2;
+		if (i + 2 < argc)
+			r = parse_layer_key(params, 1, argv[i + 2], err) ?: r;
+		i += LAYER_WORDS - 1;
+	}
+	if (argc > 1)
+		r = parse_layer_key(params, 0, argv[1], err) ?: r;
+	return r;
+}
+
+/* "<cipher> <key> <iv_offset>", of which parse_keys() has seen the key. */
+static int parse_layer(struct dmsse_params *params, unsigned int index, char **words,
+		       struct dmsse_error *err)
+{
+	struct dmsse_layer_params *layer = &params->layer[index];
+	int r = dmsse_cipher_parse(&layer->cipher, words[0], err);
+
+	layer->spec = words[0];
+	if (!r && !parse_u64(words[2], strlen(words[2]), &layer->iv_offset)) {
+		dmsse_err(err, "iv_offset must be a number of 512-byte sectors, not '%.48s'",
+			  words[2]);
+		r = -EINVAL;
+	}
+	if (r)
+		dmsse_err_layer(err, params->nr_layers, index);
+	return r;
+}
+
+static int check_iv_offset(const struct dmsse_params *params, unsigned int index,
+			   struct dmsse_error *err)
+{
+	u64 iv_offset = params->layer[index].iv_offset;
+	unsigned int unit = params->sector_size / DMSSE_MIN_SECTOR_SIZE;
+
+	if (!(iv_offset & (unit - 1)))
+		return 0;
+	dmsse_err(err,
+		  "iv_offset %llu must be a multiple of %u, the 512-byte sectors in sector_size:%u",
+			(unsigned long long)iv_offset, unit, params->sector_size);
+	dmsse_err_layer(err, params->nr_layers, index);
+	return -EINVAL;
+}
+
 static int parse_sector_size(struct dmsse_params *params, const char *text,
 			     struct dmsse_error *err)
 {
@@ -352,39 +461,66 @@ static int parse_sector_size(struct dmsse_params *params, const char *text,
 	return 0;
 }
 
-static int parse_option(struct dmsse_params *params, const char *word,
+static int set_flag(struct dmsse_params *params, const struct option *opt,
+		    struct dmsse_error *err)
+{
+	if (opt->flag == DMSSE_HIGH_PRIORITY && !DMSSE_HAVE_HIGH_PRIORITY) {
+		dmsse_err(err, "option 'high_priority' needs Linux 6.10 or newer");
+		return -EOPNOTSUPP;
+	}
+	params->flags |= opt->flag;
+	return 0;
+}
+
+/* Is @word this option? If it has a value, that goes to @value. */
+static bool option_matches(const struct option *opt, const char *word, const char **value)
+{
+	size_t len = strlen(opt->name);
+
+	*value = word + len + 1;
+	return !strncasecmp(word, opt->name, len) &&
+	       word[len] == (opt->kind == SECTOR_SIZE ? ':' : '\0');
+}
+
+/* The option at @words, of which @left are left; returns how many it took. */
+static int parse_option(struct dmsse_params *params, unsigned int left, char **words,
 			unsigned long *seen, struct dmsse_error *err)
 {
+	const char *value;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(options); i++) {
-		size_t len = strlen(options[i].name);
-		const char *value = word + len;
+		const struct option *opt = &options[i];
 
-		if (strncasecmp(word, options[i].name, len) ||
-		    *value != (options[i].flag ? '\0' : ':'))
+		if (!option_matches(opt, words[0], &value))
 			continue;
 		if (*seen & BIT(i)) {
-			dmsse_err(err, "option '%s' is given twice", options[i].name);
+			dmsse_err(err, "option '%s' is given twice", opt->name);
 			return -EINVAL;
 		}
 		*seen |= BIT(i);
 
-		if (!options[i].flag)
-			return parse_sector_size(params, value + 1, err);
-		if (options[i].flag == DMSSE_HIGH_PRIORITY && !DMSSE_HAVE_HIGH_PRIORITY) {
-			dmsse_err(err, "option 'high_priority' needs Linux 6.10 or newer");
-			return -EOPNOTSUPP;
+		switch (opt->kind) {
+		case FLAG:
+			return set_flag(params, opt, err) ?: 1;
+		case SECTOR_SIZE:
+			return parse_sector_size(params, value, err) ?: 1;
+		case LAYER:
+			if (left < LAYER_WORDS) {
+				dmsse_err(err,
+					  "option '%s' has four words: %s <cipher> <key> <iv_offset>",
+						opt->name, opt->name);
+				return -EINVAL;
+			}
+			return parse_layer(params, 1, words + 1, err) ?: LAYER_WORDS;
 		}
-		params->flags |= options[i].flag;
-		return 0;
 	}
 
-	if (!strncasecmp(word, "integrity", strlen("integrity"))) {
+	if (!strncasecmp(words[0], "integrity", strlen("integrity"))) {
 		dmsse_err(err, "integrity is not supported: use dm-integrity below, or dm-crypt");
 		return -EOPNOTSUPP;
 	}
-	dmsse_err(err, "unknown option '%.48s'", word);
+	dmsse_err(err, "unknown option '%.48s'", words[0]);
 	return -EINVAL;
 }
 
@@ -408,10 +544,34 @@ static int parse_options(struct dmsse_params *params, unsigned int argc,
 			  (unsigned long long)count, argc - 1);
 		return -EINVAL;
 	}
-	for (i = 1; i < argc; i++) {
-		r = parse_option(params, argv[i], &seen, err);
+	for (i = 1; i < argc; i += r) {
+		r = parse_option(params, argc - i, argv + i, &seen, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* What the options mean for each other, whatever their order was. */
+static int check_options(const struct dmsse_params *params, struct dmsse_error *err)
+{
+	unsigned int i;
+	int r;
+
+	for (i = 0; i < params->nr_layers; i++) {
+		r = check_iv_offset(params, i, err);
 		if (r)
 			return r;
+	}
+	if ((params->flags & DMSSE_IV_LARGE_SECTORS) &&
+	    params->sector_size == DMSSE_MIN_SECTOR_SIZE) {
+		dmsse_err(err, "iv_large_sectors needs sector_size:1024, 2048 or 4096");
+		return -EINVAL;
+	}
+	if ((params->flags & DMSSE_ALLOW_SAME_CIPHER) && params->nr_layers < 2) {
+		dmsse_err(err,
+			  "allow_same_cipher needs a second layer: outer <cipher> <key> <iv_offset>");
+		return -EINVAL;
 	}
 	return 0;
 }
@@ -432,36 +592,24 @@ static int parse_options(struct dmsse_params *params, unsigned int argc,
 int dmsse_table_parse(struct dmsse_params *params, unsigned int argc,
 		      char **argv, struct dmsse_error *err)
 {
-	struct dmsse_layer_params *layer = &params->layer[0];
 	int r;
 
 	memset(params, 0, sizeof(*params));
 	params->nr_layers = 1;
 	params->sector_size = DMSSE_MIN_SECTOR_SIZE;
 
-	/* First of all, so that no other mistake leaves a key in memory. */
-	if (argc > 1) {
-		r = dmsse_key_ref_parse(&layer->key, argv[1], err);
-		if (r)
-			return r;
-	}
+	r = parse_keys(params, argc, argv, err);
+	if (r)
+		return r;
 	if (argc < MANDATORY_ARGS) {
 		dmsse_err(err,
 			  "%u arguments where at least %u are needed: <cipher> <key> <iv_offset> <device> <start>",
 				argc, MANDATORY_ARGS);
 		return -EINVAL;
 	}
-
-	layer->spec = argv[0];
-	r = dmsse_cipher_parse(&layer->cipher, argv[0], err);
+	r = parse_layer(params, 0, argv, err);
 	if (r)
 		return r;
-
-	if (!parse_u64(argv[2], strlen(argv[2]), &layer->iv_offset)) {
-		dmsse_err(err, "iv_offset must be a number of 512-byte sectors, not '%.48s'",
-			  argv[2]);
-		return -EINVAL;
-	}
 	params->device = argv[3];
 	if (!parse_u64(argv[4], strlen(argv[4]), &params->start)) {
 		dmsse_err(err, "start must be a number of 512-byte sectors, not '%.48s'", argv[4]);
@@ -471,20 +619,73 @@ int dmsse_table_parse(struct dmsse_params *params, unsigned int argc,
 	r = parse_options(params, argc - MANDATORY_ARGS, argv + MANDATORY_ARGS, err);
 	if (r)
 		return r;
+	return check_options(params, err);
+}
 
-	if (layer->iv_offset & (params->sector_size / DMSSE_MIN_SECTOR_SIZE - 1)) {
-		dmsse_err(err,
-			  "iv_offset %llu must be a multiple of %u, the 512-byte sectors in sector_size:%u",
-				(unsigned long long)layer->iv_offset,
-				params->sector_size / DMSSE_MIN_SECTOR_SIZE, params->sector_size);
+static int parse_layer_name(struct dmsse_message *message, unsigned int nr_layers,
+			    char *word, struct dmsse_error *err)
+{
+	unsigned int i;
+
+	for (i = 0; i < DMSSE_MAX_LAYERS; i++)
+		if (!strcasecmp(word, dmsse_layer_name(i)))
+			break;
+	if (i == DMSSE_MAX_LAYERS) {
+		/* Who knows what it is: a key in the wrong place, perhaps. */
+		memzero_explicit(word, strlen(word));
+		dmsse_err(err, "unknown layer: use inner or outer");
 		return -EINVAL;
 	}
-	if ((params->flags & DMSSE_IV_LARGE_SECTORS) &&
-	    params->sector_size == DMSSE_MIN_SECTOR_SIZE) {
-		dmsse_err(err, "iv_large_sectors needs sector_size:1024, 2048 or 4096");
+	if (i >= nr_layers) {
+		dmsse_err(err, "this device has no %s layer: its only one is inner",
+			  dmsse_layer_name(i));
 		return -EINVAL;
 	}
+	message->first = i;
+	message->nr = 1;
 	return 0;
+}
+
+/**
+ * dmsse_message_parse - parse a message
+ * @message: result; its strings point into @argv
+ * @nr_layers: layers that the device has
+ * @argc: number of words
+ * @argv: the words: "key set [<layer>] <reference>" or "key wipe [<layer>]"
+ * @err: why it was refused
+ *
+ * A key argument that is no reference is wiped in @argv.
+ *
+ * Context: any. Return: 0, or -EINVAL with @err set.
+ */
+int dmsse_message_parse(struct dmsse_message *message, unsigned int nr_layers,
+			unsigned int argc, char **argv, struct dmsse_error *err)
+{
+	unsigned int words; /* without a layer */
+	int r = 0;
+
+	memset(message, 0, sizeof(*message));
+	message->nr = nr_layers;
+	message->set = argc > 1 && !strcasecmp(argv[1], "set");
+	words = message->set ? 3 : 2;
+
+	if (argc < words || argc > words + 1 || strcasecmp(argv[0], "key") ||
+	    (!message->set && strcasecmp(argv[1], "wipe"))) {
+		dmsse_err(err,
+			  "unknown message: use 'key set [<layer>] <reference>' or 'key wipe [<layer>]'");
+		return -EINVAL;
+	}
+	/* Before all else: this wipes an argument that is a key. */
+	if (message->set)
+		r = dmsse_key_ref_parse(&message->ref, argv[argc - 1], err);
+	if (argc > words)
+		r = parse_layer_name(message, nr_layers, argv[2], err) ?: r;
+	if (!r && message->set && message->nr > 1) {
+		dmsse_err(err,
+			  "which layer? Use 'key set inner <reference>' or 'key set outer <reference>'");
+		r = -EINVAL;
+	}
+	return r;
 }
 
 /**
@@ -503,11 +704,27 @@ size_t dmsse_key_ref_emit(const struct dmsse_key_ref *ref, char *buf, size_t siz
 			 ref->description);
 }
 
-static bool option_given(const struct dmsse_params *params, const struct option *opt)
+/* A layer as it stands in a line, in three words. */
+static size_t emit_layer(const struct dmsse_layer_params *layer, char *buf, size_t size)
 {
-	if (opt->flag)
-		return params->flags & opt->flag;
-	return params->sector_size != DMSSE_MIN_SECTOR_SIZE;
+	size_t n = scnprintf(buf, size, "%s ", layer->spec);
+
+	n += dmsse_key_ref_emit(&layer->key, buf + n, size - n);
+	return n + scnprintf(buf + n, size - n, " %llu", (unsigned long long)layer->iv_offset);
+}
+
+/* How many words an option takes; none if it is not needed. */
+static unsigned int option_words(const struct dmsse_params *params, const struct option *opt)
+{
+	switch (opt->kind) {
+	case FLAG:
+		return params->flags & opt->flag ? 1 : 0;
+	case SECTOR_SIZE:
+		return params->sector_size != DMSSE_MIN_SECTOR_SIZE;
+	case LAYER:
+		return params->nr_layers > 1 ? LAYER_WORDS : 0;
+	}
+	return 0;
 }
 
 /**
@@ -520,28 +737,34 @@ static bool option_given(const struct dmsse_params *params, const struct option 
  */
 size_t dmsse_table_emit(const struct dmsse_params *params, char *buf, size_t size)
 {
-	const struct dmsse_layer_params *layer = &params->layer[0];
 	unsigned int count = 0;
 	size_t i, n;
 
-	n = scnprintf(buf, size, "%s ", layer->spec);
-	n += dmsse_key_ref_emit(&layer->key, buf + n, size - n);
-	n += scnprintf(buf + n, size - n, " %llu %s %llu",
-		       (unsigned long long)layer->iv_offset, params->device,
+	n = emit_layer(&params->layer[0], buf, size);
+	n += scnprintf(buf + n, size - n, " %s %llu", params->device,
 		       (unsigned long long)params->start);
 
 	for (i = 0; i < ARRAY_SIZE(options); i++)
-		count += option_given(params, &options[i]);
+		count += option_words(params, &options[i]);
 	if (!count)
 		return n;
 
 	n += scnprintf(buf + n, size - n, " %u", count);
 	for (i = 0; i < ARRAY_SIZE(options); i++) {
-		if (!option_given(params, &options[i]))
+		if (!option_words(params, &options[i]))
 			continue;
 		n += scnprintf(buf + n, size - n, " %s", options[i].name);
-		if (!options[i].flag)
+		switch (options[i].kind) {
+		case FLAG:
+			break;
+		case SECTOR_SIZE:
 			n += scnprintf(buf + n, size - n, ":%u", params->sector_size);
+			break;
+		case LAYER:
+			n += scnprintf(buf + n, size - n, " ");
+			n += emit_layer(&params->layer[1], buf + n, size - n);
+			break;
+		}
 	}
 	return n;
 }
@@ -573,12 +796,19 @@ size_t dmsse_table_emit_ima(const struct dmsse_params *params, char *buf, size_t
 		       (unsigned long long)params->start);
 
 	for (i = 0; i < ARRAY_SIZE(options); i++) {
-		if (options[i].flag)
+		switch (options[i].kind) {
+		case FLAG:
 			n += scnprintf(buf + n, size - n, ",%s=%c", options[i].name,
-				       option_given(params, &options[i]) ? 'y' : 'n');
-		else
+				       params->flags & options[i].flag ? 'y' : 'n');
+			break;
+		case SECTOR_SIZE:
 			n += scnprintf(buf + n, size - n, ",%s=%u", options[i].name,
 				       params->sector_size);
+			break;
+		case LAYER:
+			/* Among the layers above. */
+			break;
+		}
 	}
 	return n;
 }

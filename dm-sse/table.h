@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 /* Layers a table can describe; the first is the innermost. */
-#define DMSSE_MAX_LAYERS	1
+#define DMSSE_MAX_LAYERS	2
 
 /* Longest key a reference may name, in bytes; XTS takes 64. */
 #define DMSSE_MAX_KEY_SIZE	256
@@ -58,6 +58,7 @@ enum dmsse_key_type {
 #define DMSSE_NO_WRITE_WORKQUEUE	BIT(4)
 #define DMSSE_HIGH_PRIORITY		BIT(5)
 #define DMSSE_IV_LARGE_SECTORS		BIT(6)
+#define DMSSE_ALLOW_SAME_CIPHER		BIT(7)
 
 /**
  * struct dmsse_error - why something was refused, in one line
@@ -126,7 +127,22 @@ struct dmsse_params {
 	unsigned long flags;
 };
 
+/**
+ * struct dmsse_message - a message to a device, parsed
+ * @set: set a key; else wipe
+ * @first: layer that it is about
+ * @nr: how many layers it is about, from @first on; 1 if @set
+ * @ref: which key, if @set; its description is a part of the arguments
+ */
+struct dmsse_message {
+	bool set;
+	unsigned int first;
+	unsigned int nr;
+	struct dmsse_key_ref ref;
+};
+
 void dmsse_err(struct dmsse_error *err, const char *fmt, ...) __printf(2, 3);
+void dmsse_err_layer(struct dmsse_error *err, unsigned int nr_layers, unsigned int index);
 
 int dmsse_cipher_parse(struct dmsse_cipher *cipher, const char *spec,
 		       struct dmsse_error *err);
@@ -134,6 +150,8 @@ int dmsse_key_ref_parse(struct dmsse_key_ref *ref, char *text,
 			struct dmsse_error *err);
 int dmsse_table_parse(struct dmsse_params *params, unsigned int argc,
 		      char **argv, struct dmsse_error *err);
+int dmsse_message_parse(struct dmsse_message *message, unsigned int nr_layers,
+			unsigned int argc, char **argv, struct dmsse_error *err);
 
 size_t dmsse_key_ref_emit(const struct dmsse_key_ref *ref, char *buf, size_t size);
 size_t dmsse_table_emit(const struct dmsse_params *params, char *buf, size_t size);

@@ -354,7 +354,112 @@ static void test_ima(struct kunit *test)
 	len = dmsse_table_emit_ima(&params, out, MAX_LINE);
 	KUNIT_EXPECT_EQ(test, len, strlen(out));
 	KUNIT_EXPECT_STREQ(test, out,
-			   ",inner_cipher=aes-xts-plain64,inner_key_size=64,inner_iv_offset=8,device=253:0,start=4,allow_discards=y,same_cpu_crypt=n,submit_from_crypt_cpus=n,no_read_workqueue=n,no_write_workqueue=n,high_priority=n,sector_size=4096,iv_large_sectors=y");
+			   ",inner_cipher=aes-xts-plain64,inner_key_size=64,inner_iv_offset=8,device=253:0,start=4,allow_discards=y,same_cpu_crypt=n,submit_from_crypt_cpus=n,no_read_workqueue=n,no_write_workqueue=n,high_priority=n,allow_same_cipher=n,sector_size=4096,iv_large_sectors=y");
+}
+
+/* Lines with two layers --------------------------------------------------- */
+
+#define ADIANTUM	"capi:adiantum(xchacha12,aes)-plain64"
+#define OUTER		"outer " ADIANTUM " :32:logon:vm:disk0-outer"
+
+struct double_line {
+	const char *name;
+	const char *line;
+	const char *emitted; /* NULL: as it was */
+	const char *ima;
+	u64 inner_offset;
+	u64 outer_offset;
+	unsigned int sector_size;
+	unsigned long flags;
+};
+
+#define IMA_OPTIONS(same, size, large)	\
+	"allow_discards=n,same_cpu_crypt=n,submit_from_crypt_cpus=n,no_read_workqueue=n,no_write_workqueue=n,high_priority=n,allow_same_cipher=" same ",sector_size=" size ",iv_large_sectors=" large
+#define IMA_LAYERS(inner, outer)	\
+	",inner_cipher=aes-xts-plain64,inner_key_size=64,inner_iv_offset=" inner \
+	",outer_cipher=" ADIANTUM ",outer_key_size=32,outer_iv_offset=" outer
+
+static const struct double_line double_lines[] = {
+	{
+		.name = "outer",
+		.line = "aes-xts-plain64 " REF64 " 0 253:0 0 4 " OUTER " 0",
+		.ima = IMA_LAYERS("0", "0") ",device=253:0,start=0," IMA_OPTIONS("n", "512", "n"),
+		.sector_size = 512,
+	},
+	{
+		.name = "offsets",
+		.line = "aes-xts-plain64 " REF64 " 3 253:0 2048 4 " OUTER " 18446744073709551615",
+		.ima = IMA_LAYERS("3", "18446744073709551615")
+			",device=253:0,start=2048," IMA_OPTIONS("n", "512", "n"),
+		.inner_offset = 3, .outer_offset = U64_MAX, .sector_size = 512,
+	},
+	{
+		.name = "among other options",
+		.line = "aes-xts-plain64 " REF64
+			" 8 253:0 0 7 sector_size:4096 " OUTER " 016 iv_large_sectors allow_same_cipher",
+		.emitted = "aes-xts-plain64 " REF64
+			   " 8 253:0 0 7 allow_same_cipher sector_size:4096 iv_large_sectors "
+			   OUTER " 16",
+		.ima = IMA_LAYERS("8", "16") ",device=253:0,start=0," IMA_OPTIONS("y", "4096", "y"),
+		.inner_offset = 8, .outer_offset = 16, .sector_size = 4096,
+		.flags = DMSSE_IV_LARGE_SECTORS | DMSSE_ALLOW_SAME_CIPHER,
+	},
+	{
+		.name = "capitals",
+		.line = "aes-xts-plain64 " REF64
+			" 0 253:0 0 5 OUTER " ADIANTUM " :32:logon:vm:disk0-outer 8 Sector_Size:4096",
+		.emitted = "aes-xts-plain64 " REF64 " 0 253:0 0 5 sector_size:4096 " OUTER " 8",
+		.ima = IMA_LAYERS("0", "8") ",device=253:0,start=0," IMA_OPTIONS("n", "4096", "n"),
+		.outer_offset = 8, .sector_size = 4096,
+	},
+	{
+		.name = "nothing but a device of that name",
+		.line = "aes-xts-plain64 " REF64 " 0 outer 0 4 " OUTER " 0",
+		.ima = IMA_LAYERS("0", "0") ",device=outer,start=0," IMA_OPTIONS("n", "512", "n"),
+		.sector_size = 512,
+	},
+};
+
+static void double_name(const struct double_line *c, char *desc)
+{
+	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(double_lines, double_lines, double_name);
+
+static void test_double_line(struct kunit *test)
+{
+	const struct double_line *c = test->param_value;
+	struct words *words = cut(test, new_words(test), c->line);
+	struct dmsse_params params;
+	struct dmsse_error err = {};
+	char *out = kunit_kzalloc(test, MAX_LINE, GFP_KERNEL);
+	const char *want = c->emitted ?: c->line;
+	int r;
+
+	KUNIT_ASSERT_NOT_NULL(test, out);
+	r = dmsse_table_parse(&params, words->argc, words->argv, &err);
+	KUNIT_ASSERT_EQ_MSG(test, r, 0, "%s", err.text);
+
+	KUNIT_ASSERT_EQ(test, params.nr_layers, 2U);
+	KUNIT_EXPECT_STREQ(test, params.layer[0].spec, "aes-xts-plain64");
+	KUNIT_EXPECT_STREQ(test, params.layer[0].cipher.alg, "xts(aes)");
+	KUNIT_EXPECT_EQ(test, params.layer[0].key.size, 64U);
+	KUNIT_EXPECT_STREQ(test, params.layer[0].key.description, "vm:disk0");
+	KUNIT_EXPECT_EQ(test, params.layer[0].iv_offset, c->inner_offset);
+	KUNIT_EXPECT_STREQ(test, params.layer[1].spec, ADIANTUM);
+	KUNIT_EXPECT_STREQ(test, params.layer[1].cipher.alg, "adiantum(xchacha12,aes)");
+	KUNIT_EXPECT_EQ(test, params.layer[1].key.size, 32U);
+	KUNIT_EXPECT_STREQ(test, params.layer[1].key.description, "vm:disk0-outer");
+	KUNIT_EXPECT_EQ(test, params.layer[1].iv_offset, c->outer_offset);
+	KUNIT_EXPECT_STREQ(test, params.device, words->argv[3]);
+	KUNIT_EXPECT_EQ(test, params.sector_size, c->sector_size);
+	KUNIT_EXPECT_EQ(test, params.flags, c->flags);
+
+	KUNIT_EXPECT_EQ(test, dmsse_table_emit(&params, out, MAX_LINE), strlen(want));
+	KUNIT_EXPECT_STREQ(test, out, want);
+	KUNIT_EXPECT_EQ(test, dmsse_table_emit_ima(&params, out, MAX_LINE), strlen(c->ima));
+	KUNIT_EXPECT_STREQ(test, out, c->ima);
 }
 
 /* Too little room cuts the text; it never writes past its end. */
@@ -365,7 +470,7 @@ static void test_emit_in_small_buffers(struct kunit *test)
 	};
 	struct words *words = cut(test, new_words(test),
 				  "aes-xts-plain64 " REF64
-				  " 8 253:0 4 2 allow_discards sector_size:4096");
+				  " 8 253:0 4 6 allow_discards sector_size:4096 " OUTER " 8");
 	char *full = kunit_kzalloc(test, MAX_LINE, GFP_KERNEL);
 	struct dmsse_params params;
 	struct dmsse_error err;
@@ -408,6 +513,7 @@ struct bad_line {
 #define SECTOR_SIZES	"sector_size must be 512, 1024, 2048 or 4096"
 #define INTEGRITY	"integrity is not supported: use dm-integrity below, or dm-crypt"
 #define ARGUMENTS(n)	n " arguments where at least 5 are needed: <cipher> <key> <iv_offset> <device> <start>"
+#define OUTER_WORDS	"option 'outer' has four words: outer <cipher> <key> <iv_offset>"
 #define REST		" " REF64 " 0 253:0 0"
 #define HEX64		"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
@@ -545,6 +651,44 @@ static const struct bad_line bad_lines[] = {
 	{ "aes-xts-plain64" REST " 1 integrity:16:none", INTEGRITY, -EOPNOTSUPP },
 	{ "aes-xts-plain64" REST " 1 integrity:28:aead", INTEGRITY, -EOPNOTSUPP },
 	{ "aes-xts-plain64" REST " 1 integrity_key_size:32", INTEGRITY, -EOPNOTSUPP },
+
+	{ "aes-xts-plain64" REST " 1 allow_same_cipher",
+	  "allow_same_cipher needs a second layer: outer <cipher> <key> <iv_offset>" },
+	{ "aes-xts-plain64" REST " 1 outer", OUTER_WORDS },
+	{ "aes-xts-plain64" REST " 2 outer " ADIANTUM, OUTER_WORDS },
+	{ "aes-xts-plain64" REST " 3 " OUTER, OUTER_WORDS },
+	{ "aes-xts-plain64" REST " 5 " OUTER " 0", "option count is 5 but 4 options follow" },
+	{ "aes-xts-plain64" REST " 1 " OUTER " 0", "option count is 1 but 4 options follow" },
+	{ "aes-xts-plain64" REST " " OUTER " 0",
+	  "number of options expected after <start>, not 'outer'" },
+	{ "aes-xts-plain64" REST " 1 inner", "unknown option 'inner'" },
+	{ "aes-xts-plain64" REST " 1 outer:1", "unknown option 'outer:1'" },
+	{ "aes-xts-plain64" REST " 5 " OUTER " 0 0", "unknown option '0'" },
+	{ "aes-xts-plain64" REST " 8 " OUTER " 0 " OUTER " 0", "option 'outer' is given twice" },
+	{ "aes-xts-plain64" REST " 4 outer " ADIANTUM " " HEX64 " 0", "outer layer: " NOT_A_KEY },
+	{ "aes-xts-plain64" REST " 3 outer " ADIANTUM " " HEX64, "outer layer: " NOT_A_KEY },
+	{ "aes-xts-plain64" REST " 4 outer :32:logon:vm:d " ADIANTUM " 0",
+	  "outer layer: " NOT_A_KEY },
+	{ "aes-xts-plain64" REST " 4 outer " ADIANTUM " :32:logon 0", "outer layer: " INCOMPLETE },
+	{ "aes-xts-plain64" REST " 4 outer " ADIANTUM " :0:logon:vm:d 0", "outer layer: " KEY_SIZE },
+	{ "aes-xts-plain64" REST " 4 outer " ADIANTUM " :32:key:vm:d 0", "outer layer: " KEY_TYPE },
+	{ "aes-xts-plain64" REST " 4 outer aes-xts :64:logon:vm:d 0", "outer layer: " NEED_IV },
+	{ "aes-xts-plain64" REST " 4 outer aes-xts-plain65 :64:logon:vm:d 0",
+	  "outer layer: unknown IV 'plain65': use plain, plain64, plain64be or essiv:<hash>" },
+	{ "aes-xts-plain64" REST " 4 " OUTER " x",
+	  "outer layer: iv_offset must be a number of 512-byte sectors, not 'x'" },
+	{ "aes-xts-plain64" REST " 4 " OUTER " -8",
+	  "outer layer: iv_offset must be a number of 512-byte sectors, not '-8'" },
+	{ "aes-xts-plain64" REST " 5 " OUTER " 4 sector_size:4096",
+	  "outer layer: iv_offset 4 must be a multiple of 8, the 512-byte sectors in sector_size:4096" },
+	{ "aes-xts-plain64 " REF64 " 1 253:0 0 5 sector_size:1024 " OUTER " 2",
+	  "inner layer: iv_offset 1 must be a multiple of 2, the 512-byte sectors in sector_size:1024" },
+	{ "aes-xts-plain64 :64:logon 0 253:0 0 4 " OUTER " 0", "inner layer: " INCOMPLETE },
+	{ "aes-xts-plain64 " HEX64 " 0 253:0 0 4 outer " ADIANTUM " " HEX64 " 0",
+	  "inner layer: " NOT_A_KEY },
+	{ "aes-xts" REST " 4 " OUTER " 0", "inner layer: " NEED_IV },
+	{ "aes-xts-plain64 " REF64 " z 253:0 0 4 " OUTER " 0",
+	  "inner layer: iv_offset must be a number of 512-byte sectors, not 'z'" },
 };
 
 static void bad_name(const struct bad_line *c, char *desc)
@@ -599,6 +743,147 @@ static void test_key_is_wiped(struct kunit *test)
 		if (words->argc > 2)
 			KUNIT_EXPECT_TRUE(test, *words->argv[2] != '\0');
 	}
+}
+
+/* Wherever a key is: none of several mistakes keeps it from being wiped. */
+static void test_every_key_is_wiped(struct kunit *test)
+{
+	static const struct {
+		const char *line;
+		unsigned int key[2]; /* words that are keys; 0: none */
+	} lines[] = {
+		{ "aes-xts-plain64 " REF64 " 0 253:0 0 4 outer x " HEX64 " 0", { 8 } },
+		{ "aes-xts-plain64 " HEX64 " 0 253:0 0 4 outer x " HEX64 " 0", { 1, 8 } },
+		{ "nonsense " HEX64 " x y z nonsense outer x " HEX64, { 1, 8 } },
+		{ "aes-xts-plain64 " REF64 " 0 253:0 0 outer x " HEX64 " 0", { 7 } },
+		{ "aes-xts-plain64 " REF64 " 0 253:0 0 1 allow_nothing OUTER x " HEX64, { 9 } },
+		{ "x " HEX64 " 0 253:0 0 8 " OUTER " 0 outer x " HEX64 " 0", { 1, 12 } },
+	};
+	struct words *words = new_words(test);
+	size_t i, j;
+
+	for (i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct dmsse_params params;
+		struct dmsse_error err = {};
+
+		cut(test, words, lines[i].line);
+		KUNIT_EXPECT_EQ(test, dmsse_table_parse(&params, words->argc, words->argv, &err),
+				-EINVAL);
+		KUNIT_EXPECT_NULL(test, strstr(err.text, "0011"));
+		for (j = 0; j < ARRAY_SIZE(lines[i].key) && lines[i].key[j]; j++)
+			KUNIT_EXPECT_NULL_MSG(test, memchr_inv(words->argv[lines[i].key[j]], 0,
+							       strlen(HEX64)),
+					      "line %zu, word %u", i, lines[i].key[j]);
+	}
+}
+
+/* Messages ---------------------------------------------------------------- */
+
+struct message_case {
+	const char *text;
+	const char *message; /* NULL: it is right */
+	unsigned int nr_layers;
+	bool set;
+	unsigned int first;
+	unsigned int nr;
+};
+
+#define UNKNOWN		"unknown message: use 'key set [<layer>] <reference>' or 'key wipe [<layer>]'"
+#define WHICH		"which layer? Use 'key set inner <reference>' or 'key set outer <reference>'"
+#define NO_OUTER	"this device has no outer layer: its only one is inner"
+#define NO_LAYER	"unknown layer: use inner or outer"
+
+static const struct message_case messages[] = {
+	{ "key set " REF64, NULL, 1, true, 0, 1 },
+	{ "KEY SET " REF64, NULL, 1, true, 0, 1 },
+	{ "key set inner " REF64, NULL, 1, true, 0, 1 },
+	{ "key set inner " REF64, NULL, 2, true, 0, 1 },
+	{ "key set outer " REF64, NULL, 2, true, 1, 1 },
+	{ "key set Outer " REF64, NULL, 2, true, 1, 1 },
+	{ "key wipe", NULL, 1, false, 0, 1 },
+	{ "key wipe", NULL, 2, false, 0, 2 },
+	{ "key wipe inner", NULL, 1, false, 0, 1 },
+	{ "key wipe inner", NULL, 2, false, 0, 1 },
+	{ "key wipe outer", NULL, 2, false, 1, 1 },
+	{ "", UNKNOWN, 2 },
+	{ "key", UNKNOWN, 2 },
+	{ "set", UNKNOWN, 2 },
+	{ "key set", UNKNOWN, 2 },
+	{ "key get inner", UNKNOWN, 2 },
+	{ "keys wipe", UNKNOWN, 2 },
+	{ "key set inner " REF64 " outer", UNKNOWN, 2 },
+	{ "key set inner " REF64 " outer " REF64, UNKNOWN, 2 },
+	{ "key wipe inner outer", UNKNOWN, 2 },
+	{ "wipe key inner", UNKNOWN, 2 },
+	{ "key set " REF64, WHICH, 2 },
+	{ "key set outer " REF64, NO_OUTER, 1 },
+	{ "key wipe outer", NO_OUTER, 1 },
+	{ "key set middle " REF64, NO_LAYER, 2 },
+	{ "key set 0 " REF64, NO_LAYER, 2 },
+	{ "key set inne " REF64, NO_LAYER, 2 },
+	{ "key set innermost " REF64, NO_LAYER, 2 },
+	{ "key set " REF64 " inner", NO_LAYER, 2 },
+	{ "key wipe both", NO_LAYER, 2 },
+	{ "key wipe now", NO_LAYER, 1 },
+	{ "key set inner", NOT_A_KEY, 2 },
+	{ "key set outer " HEX64, NOT_A_KEY, 2 },
+	{ "key set " HEX64, NOT_A_KEY, 2 },
+	{ "key set " HEX64, NOT_A_KEY, 1 },
+	{ "key set inner :64:logon", INCOMPLETE, 2 },
+	{ "key set outer :x:logon:vm:d", KEY_SIZE, 2 },
+	{ "key set outer :32:key:vm:d", KEY_TYPE, 2 },
+	{ "key wipe " HEX64, NO_LAYER, 2 },
+	{ "key set " HEX64 " " HEX64, NO_LAYER, 2 },
+};
+
+static void message_name(const struct message_case *c, char *desc)
+{
+	/* KUnit cuts what is too long. */
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u layers: %s", c->nr_layers, c->text);
+}
+
+KUNIT_ARRAY_PARAM(messages, messages, message_name);
+
+static void test_message(struct kunit *test)
+{
+	const struct message_case *c = test->param_value;
+	struct words *words = cut(test, new_words(test), c->text);
+	struct dmsse_message message;
+	struct dmsse_error err = {};
+	unsigned int i;
+	int r;
+
+	r = dmsse_message_parse(&message, c->nr_layers, words->argc, words->argv, &err);
+	KUNIT_EXPECT_EQ(test, r, c->message ? -EINVAL : 0);
+	KUNIT_EXPECT_STREQ(test, err.text, c->message ?: "");
+	for (i = 0; i < words->argc; i++)
+		KUNIT_EXPECT_NULL(test, strstr(words->argv[i], HEX64));
+	if (c->message)
+		return;
+	KUNIT_EXPECT_EQ(test, message.set, c->set);
+	KUNIT_EXPECT_EQ(test, message.first, c->first);
+	KUNIT_EXPECT_EQ(test, message.nr, c->nr);
+	if (c->set)
+		KUNIT_EXPECT_STREQ(test, message.ref.description, "vm:disk0");
+}
+
+static void test_error_names_layer(struct kunit *test)
+{
+	struct dmsse_error err;
+	size_t size = sizeof(err.text);
+
+	dmsse_err(&err, "x");
+	dmsse_err_layer(&err, 1, 0);
+	KUNIT_EXPECT_STREQ(test, err.text, "x");
+	dmsse_err_layer(&err, 2, 1);
+	KUNIT_EXPECT_STREQ(test, err.text, "outer layer: x");
+
+	/* A text that fills its room is cut, and still ends. */
+	memset(err.text, 'x', size - 1);
+	err.text[size - 1] = '\0';
+	dmsse_err_layer(&err, 2, 0);
+	KUNIT_EXPECT_EQ(test, strnlen(err.text, size), size - 1);
+	KUNIT_EXPECT_EQ(test, strncmp(err.text, "inner layer: xxx", 16), 0);
 }
 
 static void test_white_space_in_reference(struct kunit *test)
@@ -693,15 +978,17 @@ static void test_random_lines(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, second);
 
 	for (round = 0; round < dmsse_test_rounds; round++) {
-		const struct good_line *c =
-			&good_lines[test_below(&state, ARRAY_SIZE(good_lines))];
+		unsigned int n = test_below(&state, ARRAY_SIZE(good_lines) +
+						    2 * ARRAY_SIZE(double_lines));
+		const char *start = n < ARRAY_SIZE(good_lines) ? good_lines[n].line :
+			double_lines[n % ARRAY_SIZE(double_lines)].line;
 		struct dmsse_params params;
 		struct dmsse_error err = {};
 		unsigned int spaces = 0;
 		size_t i;
 		int r;
 
-		strscpy(line, c->line, MAX_LINE);
+		strscpy(line, start, MAX_LINE);
 		mutate(&state, line, MAX_LINE / 2);
 		for (i = 0; line[i]; i++)
 			spaces += line[i] == ' ';
@@ -735,11 +1022,15 @@ static struct kunit_case table_cases[] = {
 	KUNIT_CASE_PARAM(test_spec, good_specs_gen_params),
 	KUNIT_CASE(test_spec_length),
 	KUNIT_CASE_PARAM(test_good_line, good_lines_gen_params),
+	KUNIT_CASE_PARAM(test_double_line, double_lines_gen_params),
 	KUNIT_CASE(test_high_priority),
 	KUNIT_CASE(test_ima),
 	KUNIT_CASE(test_emit_in_small_buffers),
 	KUNIT_CASE_PARAM(test_bad_line, bad_lines_gen_params),
 	KUNIT_CASE(test_key_is_wiped),
+	KUNIT_CASE(test_every_key_is_wiped),
+	KUNIT_CASE_PARAM(test_message, messages_gen_params),
+	KUNIT_CASE(test_error_names_layer),
 	KUNIT_CASE(test_white_space_in_reference),
 	KUNIT_CASE(test_error_text_is_cut),
 	KUNIT_CASE(test_random_lines),

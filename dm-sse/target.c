@@ -112,7 +112,7 @@ static int set_keys(struct dmsse_target *sse, struct dmsse_error *err)
 	int r;
 
 	for (i = 0; i < sse->params.nr_layers; i++) {
-		r = dmsse_key_set(&sse->stack.layer[i], &sse->params.layer[i].key, err);
+		r = dmsse_key_set(&sse->stack, i, &sse->params.layer[i].key, err);
 		if (r)
 			return r;
 	}
@@ -294,16 +294,20 @@ static void sse_postsuspend(struct dm_target *ti)
 static int sse_preresume(struct dm_target *ti)
 {
 	struct dmsse_target *sse = ti->private;
-	bool keyed;
+	const struct dmsse_stack *stack = &sse->stack;
+	unsigned int i;
 
 	mutex_lock(&sse->lock);
-	keyed = dmsse_stack_keyed(&sse->stack);
+	for (i = 0; i < stack->nr_layers; i++)
+		if (!stack->layer[i].tfm)
+			break;
 	mutex_unlock(&sse->lock);
-	if (keyed)
+	if (i == stack->nr_layers)
 		return 0;
 
-	pr_err("%s: cannot resume without a key: send the message 'key set <reference>' first\n",
-	       dm_table_device_name(ti->table));
+	pr_err("%s: cannot resume without a key: send the message 'key set %s%s<reference>' first\n",
+	       dm_table_device_name(ti->table), stack->nr_layers > 1 ? dmsse_layer_name(i) : "",
+	       stack->nr_layers > 1 ? " " : "");
 	return -ENOKEY;
 }
 
@@ -321,16 +325,16 @@ static void sse_resume(struct dm_target *ti)
 }
 
 /* The new reference takes the place of the old one only if its key works. */
-static int message_key_set(struct dmsse_target *sse, const struct dmsse_key_ref *ref,
-			   struct dmsse_error *err)
+static int message_key_set(struct dmsse_target *sse, unsigned int index,
+			   const struct dmsse_key_ref *ref, struct dmsse_error *err)
 {
-	struct dmsse_layer_params *params = &sse->params.layer[0];
+	struct dmsse_layer_params *params = &sse->params.layer[index];
 	const char *description = kstrdup(ref->description, GFP_NOIO);
 	int r;
 
 	if (!description)
 		return -ENOMEM;
-	r = dmsse_key_set(&sse->stack.layer[0], ref, err);
+	r = dmsse_key_set(&sse->stack, index, ref, err);
 	if (!r) {
 		swap(params->key.description, description);
 		params->key.size = ref->size;
@@ -340,12 +344,12 @@ static int message_key_set(struct dmsse_target *sse, const struct dmsse_key_ref 
 	return r;
 }
 
-static int message_key_wipe(struct dmsse_target *sse)
+static int message_key_wipe(struct dmsse_target *sse, const struct dmsse_message *message)
 {
 	unsigned int i;
 
-	for (i = 0; i < sse->stack.nr_layers; i++)
-		dmsse_key_wipe(&sse->stack.layer[i]);
+	for (i = 0; i < message->nr; i++)
+		dmsse_key_wipe(&sse->stack.layer[message->first + i]);
 	return 0;
 }
 
@@ -362,26 +366,19 @@ static int handle_message(struct dm_target *ti, unsigned int argc, char **argv,
 			  struct dmsse_error *err)
 {
 	struct dmsse_target *sse = ti->private;
-	bool set = argc == 3 && !strcasecmp(argv[0], "key") && !strcasecmp(argv[1], "set");
-	bool wipe = argc == 2 && !strcasecmp(argv[0], "key") && !strcasecmp(argv[1], "wipe");
-	struct dmsse_key_ref ref;
+	struct dmsse_message message;
 	int r;
 
-	if (!set && !wipe) {
-		dmsse_err(err, "unknown message: use 'key set <reference>' or 'key wipe'");
-		return -EINVAL;
-	}
-	/* Before all else: this wipes an argument that is a key. */
-	if (set) {
-		r = dmsse_key_ref_parse(&ref, argv[2], err);
-		if (r)
-			return r;
-	}
+	r = dmsse_message_parse(&message, sse->stack.nr_layers, argc, argv, err);
+	if (r)
+		return r;
 	if (takes_io(ti, sse)) {
 		dmsse_err(err, "keys change only while the device is suspended: suspend it first");
 		return -EBUSY;
 	}
-	return set ? message_key_set(sse, &ref, err) : message_key_wipe(sse);
+	if (message.set)
+		return message_key_set(sse, message.first, &message.ref, err);
+	return message_key_wipe(sse, &message);
 }
 
 static int sse_message(struct dm_target *ti, unsigned int argc, char **argv,
@@ -428,7 +425,7 @@ static void sse_io_hints(struct dm_target *ti, struct queue_limits *limits)
 
 struct target_type dmsse_target_type = {
 	.name		= "sse",
-	.version	= { 1, 0, 0 },
+	.version	= { 1, 1, 0 },
 	.module		= THIS_MODULE,
 	.ctr		= sse_ctr,
 	.dtr		= sse_dtr,

@@ -78,6 +78,7 @@ void kunit_check(struct kunit *test, bool good, bool abort, const char *file, in
 #define KUNIT_ASSERT_LT(test, a, b)	KUNIT_CHECK(test, (a) < (b), true, "%s < %s", #a, #b)
 #define KUNIT_EXPECT_GT(test, a, b)	KUNIT_CHECK(test, (a) > (b), false, "%s > %s", #a, #b)
 #define KUNIT_EXPECT_NULL(test, a)	KUNIT_CHECK(test, !(a), false, "%s is null", #a)
+#define KUNIT_EXPECT_NULL_MSG(test, a, ...)	KUNIT_CHECK(test, !(a), false, __VA_ARGS__)
 #define KUNIT_ASSERT_NOT_NULL(test, a)	KUNIT_CHECK(test, (a) != NULL, true, "%s", #a)
 #define KUNIT_EXPECT_TRUE(test, a)	KUNIT_CHECK(test, (a), false, "%s", #a)
 #define KUNIT_EXPECT_TRUE_MSG(test, a, ...)	KUNIT_CHECK(test, (a), false, __VA_ARGS__)
