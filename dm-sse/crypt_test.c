@@ -2,8 +2,8 @@
 /*
  * Runs of sectors over every layout of memory, against a reference that shares
  * no code with what is tested: one linear buffer, one sector at a time, the IV
- * worked out here. And a cipher of our own, whose requests fail or complete
- * when and as a test wants.
+ * worked out here, one layer over all of it after the other. And a cipher of
+ * our own, whose requests fail or complete when and as a test wants.
  */
 #include "dmsse.h"
 #include "test.h"
@@ -32,16 +32,23 @@ struct config {
 	unsigned int key_size;
 	unsigned int sector_size;
 	bool large;
+	const struct config *outer; /* another layer; its sectors are ours */
 };
 
-/* A device's cipher, keyed, and the reference's. */
-struct rig {
-	const struct config *config;
-	struct dmsse_stack stack;
+/* A layer of the reference. */
+struct reference {
+	enum reference_iv iv;
 	u64 iv_offset;
 	struct crypto_skcipher *plain;
 	struct crypto_aes_ctx essiv;
 	u8 key[MAX_KEY];
+};
+
+/* A device's ciphers, keyed, and the reference's. */
+struct rig {
+	const struct config *config;
+	struct dmsse_stack stack;
+	struct reference layer[DMSSE_MAX_LAYERS];
 	struct completion resumed;
 	unsigned int resumes;
 	struct dmsse_crypt *crypt;
@@ -72,14 +79,15 @@ static void random_fill(u64 *state, u8 *buf, size_t size)
 
 /* The reference ------------------------------------------------------------- */
 
-static void reference_iv(const struct rig *rig, u64 sector, u8 iv[32])
+static void reference_iv(const struct config *config, const struct reference *layer,
+			 u64 sector, u8 iv[32])
 {
-	u64 number = sector + rig->iv_offset;
+	u64 number = sector + layer->iv_offset;
 
-	if (rig->config->large)
-		number /= rig->config->sector_size / 512;
+	if (config->large)
+		number /= config->sector_size / 512;
 	memset(iv, 0, 32);
-	switch (rig->config->iv) {
+	switch (layer->iv) {
 	case REF_LE64:
 		put_unaligned_le64(number, iv);
 		break;
@@ -91,23 +99,24 @@ static void reference_iv(const struct rig *rig, u64 sector, u8 iv[32])
 		break;
 	case REF_ESSIV:
 		put_unaligned_le64(number, iv);
-		aes_encrypt(&rig->essiv, iv, iv);
+		aes_encrypt(&layer->essiv, iv, iv);
 		break;
 	}
 }
 
-static int reference_crypt(const struct rig *rig, u64 sector, u8 *buf, size_t size, bool encrypt)
+static int reference_layer(const struct config *config, const struct reference *layer,
+			   u64 sector, u8 *buf, size_t size, bool encrypt)
 {
-	struct skcipher_request *req = skcipher_request_alloc(rig->plain, GFP_KERNEL);
+	struct skcipher_request *req = skcipher_request_alloc(layer->plain, GFP_KERNEL);
 	DECLARE_CRYPTO_WAIT(wait);
 	struct scatterlist sg;
 	u8 *iv = kmalloc(32, GFP_KERNEL);
 	int r = req && iv ? 0 : -ENOMEM;
 
 	while (!r && size) {
-		unsigned int len = rig->config->sector_size;
+		unsigned int len = config->sector_size;
 
-		reference_iv(rig, sector, iv);
+		reference_iv(config, layer, sector, iv);
 		sg_init_one(&sg, buf, len);
 		skcipher_request_set_callback(req, CRYPTO_TFM_REQ_MAY_BACKLOG |
 					      CRYPTO_TFM_REQ_MAY_SLEEP, crypto_req_done, &wait);
@@ -123,64 +132,110 @@ static int reference_crypt(const struct rig *rig, u64 sector, u8 *buf, size_t si
 	return r;
 }
 
+static int reference_crypt(const struct rig *rig, u64 sector, u8 *buf, size_t size, bool encrypt)
+{
+	unsigned int i, nr = rig->stack.nr_layers;
+	int r = 0;
+
+	for (i = 0; i < nr && !r; i++)
+		r = reference_layer(rig->config, &rig->layer[encrypt ? i : nr - 1 - i], sector,
+				    buf, size, encrypt);
+	return r;
+}
+
 /* A device's cipher --------------------------------------------------------- */
 
 static void destroy_rig(void *data)
 {
 	struct rig *rig = data;
+	unsigned int i;
 
 	kfree(rig->crypt_memory);
 	dmsse_stack_destroy(&rig->stack);
-	crypto_free_skcipher(rig->plain);
+	for (i = 0; i < DMSSE_MAX_LAYERS; i++)
+		crypto_free_skcipher(rig->layer[i].plain);
 }
 
 static int params_of(const struct config *config, struct dmsse_params *params,
 		     struct dmsse_error *err)
 {
+	const struct config *layer;
+	int r = 0;
+
 	memset(params, 0, sizeof(*params));
-	params->nr_layers = 1;
 	params->sector_size = config->sector_size;
 	if (config->large)
 		params->flags = DMSSE_IV_LARGE_SECTORS;
-	params->layer[0].spec = config->spec;
-	return dmsse_cipher_parse(&params->layer[0].cipher, config->spec, err);
+	for (layer = config; layer && !r; layer = layer->outer) {
+		struct dmsse_layer_params *to = &params->layer[params->nr_layers++];
+
+		to->spec = layer->spec;
+		r = dmsse_cipher_parse(&to->cipher, layer->spec, err);
+	}
+	return r;
 }
 
-static struct rig *create_rig(struct kunit *test, const struct config *config, u64 iv_offset,
-			      u64 *state)
+static void set_key(struct kunit *test, struct rig *rig, unsigned int index,
+		    unsigned int size)
 {
-	struct rig *rig = kunit_kzalloc(test, sizeof(*rig), GFP_KERNEL);
-	struct dmsse_params params;
-	struct dmsse_error err = {};
-	struct crypto_skcipher *tfm;
+	struct reference *layer = &rig->layer[index];
 
-	KUNIT_ASSERT_NOT_NULL(test, rig);
-	KUNIT_ASSERT_EQ(test, params_of(config, &params, &err), 0);
-	rig->config = config;
-	rig->iv_offset = iv_offset;
-	params.layer[0].iv_offset = iv_offset;
-	init_completion(&rig->resumed);
-	random_fill(state, rig->key, sizeof(rig->key));
-
-	rig->plain = crypto_alloc_skcipher(config->plain_alg, 0, 0);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, rig->plain);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, destroy_rig, rig), 0);
-	KUNIT_ASSERT_EQ(test, dmsse_stack_init(&rig->stack, &params, &err), 0);
-	KUNIT_EXPECT_FALSE(test, dmsse_stack_keyed(&rig->stack));
-
-	tfm = dmsse_layer_alloc_tfm(&rig->stack.layer[0], &err);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tfm);
-	rig->stack.layer[0].tfm = tfm;
-	KUNIT_EXPECT_TRUE(test, dmsse_stack_keyed(&rig->stack));
-
-	KUNIT_ASSERT_EQ(test, crypto_skcipher_setkey(tfm, rig->key, config->key_size), 0);
-	KUNIT_ASSERT_EQ(test, crypto_skcipher_setkey(rig->plain, rig->key, config->key_size), 0);
-	if (config->iv == REF_ESSIV) {
+	KUNIT_ASSERT_EQ(test, crypto_skcipher_setkey(rig->stack.layer[index].tfm, layer->key,
+						     size), 0);
+	KUNIT_ASSERT_EQ(test, crypto_skcipher_setkey(layer->plain, layer->key, size), 0);
+	if (layer->iv == REF_ESSIV) {
 		u8 salt[SHA256_DIGEST_SIZE];
 
-		sha256(rig->key, config->key_size, salt);
-		KUNIT_ASSERT_EQ(test, aes_expandkey(&rig->essiv, salt, sizeof(salt)), 0);
+		sha256(layer->key, size, salt);
+		KUNIT_ASSERT_EQ(test, aes_expandkey(&layer->essiv, salt, sizeof(salt)), 0);
 	}
+}
+
+/* With an IV offset of each layer's own; those of tests are allowed to be equal. */
+static struct rig *create_rig(struct kunit *test, const struct config *config,
+			      u64 inner_offset, u64 outer_offset, u64 *state)
+{
+	const u64 iv_offset[DMSSE_MAX_LAYERS] = { inner_offset, outer_offset };
+	struct rig *rig = kunit_kzalloc(test, sizeof(*rig), GFP_KERNEL);
+	const struct config *from = config;
+	struct dmsse_params *params;
+	struct dmsse_error *err;
+	unsigned int i;
+
+	params = kunit_kzalloc(test, sizeof(*params), GFP_KERNEL);
+	err = kunit_kzalloc(test, sizeof(*err), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, rig);
+	KUNIT_ASSERT_NOT_NULL(test, params);
+	KUNIT_ASSERT_NOT_NULL(test, err);
+	KUNIT_ASSERT_EQ(test, params_of(config, params, err), 0);
+	params->flags |= DMSSE_ALLOW_SAME_CIPHER;
+	rig->config = config;
+	init_completion(&rig->resumed);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, destroy_rig, rig), 0);
+
+	for (i = 0; i < params->nr_layers; i++, from = from->outer) {
+		struct reference *layer = &rig->layer[i];
+		struct crypto_skcipher *plain = crypto_alloc_skcipher(from->plain_alg, 0, 0);
+
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, plain);
+		layer->plain = plain;
+		layer->iv = from->iv;
+		layer->iv_offset = iv_offset[i];
+		params->layer[i].iv_offset = iv_offset[i];
+		random_fill(state, layer->key, sizeof(layer->key));
+	}
+	KUNIT_ASSERT_EQ_MSG(test, dmsse_stack_init(&rig->stack, params, err), 0, "%s", err->text);
+
+	for (i = 0, from = config; from; i++, from = from->outer) {
+		struct crypto_skcipher *tfm;
+
+		KUNIT_EXPECT_FALSE(test, dmsse_stack_keyed(&rig->stack));
+		tfm = dmsse_layer_alloc_tfm(&rig->stack.layer[i], err);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tfm);
+		rig->stack.layer[i].tfm = tfm;
+		set_key(test, rig, i, from->key_size);
+	}
+	KUNIT_EXPECT_TRUE(test, dmsse_stack_keyed(&rig->stack));
 	return rig;
 }
 
@@ -492,6 +547,44 @@ static void config_name(const struct config *config, char *desc)
 
 KUNIT_ARRAY_PARAM(configs, configs, config_name);
 
+/*
+ * Each kind of IV, cipher and driver as inner and as outer layer. Once there
+ * is a cryptd instance it is what "xts(aes)" means, hence the driver's name.
+ */
+#define LAYER(key_, spec_, alg_, iv_)	\
+	(&(const struct config) { .spec = spec_, .plain_alg = alg_, .iv = iv_, .key_size = key_ })
+#define XTS		64, "capi:xts(ecb(aes-generic))-plain64", "xts(aes)", REF_LE64
+#define XTS_32		64, "aes-xts-plain", "xts(aes)", REF_LE32
+#define XTS_CRYPTD	64, "capi:cryptd(xts(ecb(aes-generic)))-plain64", "xts(aes)", REF_LE64
+#define SERPENT_BE	32, "serpent-xts-plain64be", "xts(serpent)", REF_BE64
+#define ESSIV		32, "aes-cbc-essiv:sha256", "cbc(aes)", REF_ESSIV
+#define CBC_CRYPTD	32, "capi:cryptd(cbc(ecb(aes-generic)))-plain64", "cbc(aes)", REF_LE64
+#define ADIANTUM	32, "capi:adiantum(xchacha12,aes)-plain64", "adiantum(xchacha12,aes)", REF_LE64
+#define PAIR_(name_, size_, large_, key_, spec_, alg_, iv_, ...)	\
+	{ name_, spec_, alg_, iv_, key_, size_, large_, LAYER(__VA_ARGS__) }
+#define PAIR(...)	PAIR_(__VA_ARGS__)
+
+static const struct config pairs[] = {
+	PAIR("xts, adiantum 512", 512, false, XTS, ADIANTUM),
+	PAIR("xts, adiantum 4096", 4096, false, XTS, ADIANTUM),
+	PAIR("adiantum, xts 4096 large", 4096, true, ADIANTUM, XTS),
+	PAIR("xts, cbc essiv 4096", 4096, false, XTS, ESSIV),
+	PAIR("cbc essiv, serpent 512", 512, false, ESSIV, SERPENT_BE),
+	PAIR("serpent, xts plain 2048 large", 2048, true, SERPENT_BE, XTS_32),
+	PAIR("xts twice 1024", 1024, false, XTS, XTS_32),
+	PAIR("cryptd, adiantum 4096", 4096, false, XTS_CRYPTD, ADIANTUM),
+	PAIR("adiantum, cryptd 4096", 4096, false, ADIANTUM, XTS_CRYPTD),
+	PAIR("cryptd, cryptd 512", 512, false, XTS_CRYPTD, CBC_CRYPTD),
+};
+
+KUNIT_ARRAY_PARAM(pairs, pairs, config_name);
+
+static u64 random_offset(u64 *state, unsigned int unit)
+{
+	return test_below(state, 2) ? random_sector(state, unit) :
+		test_random(state) & ~(u64)(unit - 1);
+}
+
 static void test_layouts(struct kunit *test)
 {
 	const struct config *config = test->param_value;
@@ -500,7 +593,8 @@ static void test_layouts(struct kunit *test)
 	unsigned int rounds = dmsse_test_rounds / 8, round;
 	struct arena *src = new_arena(test, &state), *dst = new_arena(test, &state);
 	u8 *linear = kunit_kzalloc(test, MAX_RUN, GFP_KERNEL);
-	struct rig *rig = create_rig(test, config, test_random(&state) & ~(unit - 1), &state);
+	u64 inner_offset = random_offset(&state, unit), outer_offset = random_offset(&state, unit);
+	struct rig *rig = create_rig(test, config, inner_offset, outer_offset, &state);
 
 	KUNIT_ASSERT_NOT_NULL(test, linear);
 	for (round = 0; round < rounds; round++) {
@@ -508,6 +602,58 @@ static void test_layouts(struct kunit *test)
 		if (test->status == KUNIT_FAILURE)
 			break;
 		cond_resched();
+	}
+}
+
+static const struct config crossing[] = {
+	PAIR("plain64, plain64be", 512, false, XTS, SERPENT_BE),
+	PAIR("plain64be, plain", 512, false, SERPENT_BE, XTS_32),
+};
+
+static void test_pair_layouts(struct kunit *test)
+{
+	test_layouts(test);
+}
+
+/*
+ * Each layer has its own offset: runs that cross, in one layer and not in the
+ * other, where an IV's 32 bits or 64 bits are full.
+ */
+static void test_pair_offsets(struct kunit *test)
+{
+	static const u64 offsets[] = {
+		0, (1ULL << 32) - 3, 1ULL << 32, (1ULL << 63) - 4, -5ULL, -1ULL,
+	};
+	u64 state = dmsse_test_seed ?: 1;
+	struct arena *src = new_arena(test, &state), *dst = new_arena(test, &state);
+	unsigned int i, size = 10 * 512;
+	u8 *linear = kunit_kzalloc(test, size, GFP_KERNEL);
+	u8 *got = kunit_kzalloc(test, size, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, linear);
+	KUNIT_ASSERT_NOT_NULL(test, got);
+	KUNIT_ASSERT_TRUE(test, lay_out(&state, src, PAGES, 0, size));
+	KUNIT_ASSERT_TRUE(test, lay_out(&state, dst, PAGES, 0, size));
+	for (i = 0; i < ARRAY_SIZE(offsets) * ARRAY_SIZE(offsets) * ARRAY_SIZE(crossing); i++) {
+		u64 inner = offsets[i % ARRAY_SIZE(offsets)];
+		u64 outer = offsets[i / ARRAY_SIZE(offsets) % ARRAY_SIZE(offsets)];
+		struct rig *rig = create_rig(test, &crossing[i % ARRAY_SIZE(crossing)], inner,
+					     outer, &state);
+
+		copy_run(src, src->data, linear, size, false);
+		KUNIT_ASSERT_EQ(test, reference_crypt(rig, 0, linear, size, true), 0);
+		KUNIT_ASSERT_TRUE(test, prepare(rig, src, dst, 0, size, true, 0));
+		KUNIT_EXPECT_EQ(test, run_to_end(rig, true), 0);
+		copy_run(dst, dst->data, got, size, false);
+		KUNIT_EXPECT_EQ_MSG(test, memcmp(got, linear, size), 0,
+				    "encryption, offsets %llu, %llu", inner, outer);
+
+		copy_run(src, src->data, linear, size, false);
+		KUNIT_ASSERT_TRUE(test, prepare(rig, dst, dst, 0, size, false, 0));
+		KUNIT_EXPECT_EQ(test, run_to_end(rig, true), 0);
+		copy_run(dst, dst->data, got, size, false);
+		KUNIT_EXPECT_EQ_MSG(test, memcmp(got, linear, size), 0,
+				    "decryption, offsets %llu, %llu", inner, outer);
 	}
 }
 
@@ -569,15 +715,15 @@ static void test_published_vector(struct kunit *test)
 {
 	const struct xts_vector *vector = test->param_value;
 	u64 state = 1;
-	struct rig *rig = create_rig(test, &configs[0], 0, &state);
+	struct rig *rig = create_rig(test, &configs[0], 0, 0, &state);
 	struct arena *arena = new_arena(test, &state);
+	u8 *key = rig->layer[0].key;
 	unsigned int half = vector->key_size / 2, i;
 	u8 linear[512];
 
-	memcpy(rig->key, xts_key_e, half);
-	memcpy(rig->key + half, xts_key_pi, half);
-	KUNIT_ASSERT_EQ(test, crypto_skcipher_setkey(rig->stack.layer[0].tfm, rig->key,
-						     vector->key_size), 0);
+	memcpy(key, xts_key_e, half);
+	memcpy(key + half, xts_key_pi, half);
+	set_key(test, rig, 0, vector->key_size);
 	KUNIT_ASSERT_TRUE(test, lay_out(&state, arena, ONE_PIECE, 0, sizeof(linear)));
 	for (i = 0; i < sizeof(linear); i++)
 		linear[i] = i;
@@ -775,28 +921,60 @@ static void manner_name(const struct manner_case *c, char *desc)
 
 KUNIT_ARRAY_PARAM(manners, manners, manner_name);
 
+#define TOY		16, "capi:dmssetest-plain64", "dmssetest", REF_LE64
+
 static const struct config test_configs[] = {
 	{ "toy 512", "capi:dmssetest-plain64", "dmssetest", REF_LE64, 16, 512 },
 	{ "toy 4096", "capi:dmssetest-plain64", "dmssetest", REF_LE64, 16, 4096 },
+	PAIR("toy, toy 512", 512, false, TOY, TOY),
+	PAIR("toy, xts 4096", 4096, false, TOY, XTS),
+	PAIR("adiantum, toy 512", 512, false, ADIANTUM, TOY),
 };
 
 #define TOY_SECTORS	8
 
-/* One run of TOY_SECTORS sectors of which the fail_at-th fails; 0: none. */
+static bool is_toy(const struct config *config)
+{
+	return !strcmp(config->plain_alg, "dmssetest");
+}
+
+/* Requests that the test's cipher gets for each sector. */
+static unsigned int toy_layers(const struct config *config)
+{
+	return is_toy(config) + (config->outer && is_toy(config->outer));
+}
+
+/*
+ * Layers that are done with the sector when its nth request to the test's
+ * cipher fails, n counted from 0.
+ */
+static unsigned int passes_before(const struct config *config, unsigned int n, bool encrypt)
+{
+	const struct config *first = encrypt || !config->outer ? config : config->outer;
+
+	return is_toy(first) ? n : n + 1;
+}
+
+/* One run of TOY_SECTORS sectors of which the fail_at-th request fails; 0: none. */
 static void toy_run(struct kunit *test, const struct config *config,
 		    const struct manner_case *c, unsigned int fail_at, bool encrypt)
 {
 	u64 state = dmsse_test_seed ?: 1, sector = 64;
-	struct rig *rig = create_rig(test, config, 8, &state);
+	struct rig *rig = create_rig(test, config, 8, 1ULL << 40, &state);
 	struct arena *src = new_arena(test, &state), *dst = new_arena(test, &state);
 	struct arena *to = encrypt ? dst : src;
-	unsigned int size = TOY_SECTORS * config->sector_size;
-	unsigned int done = (fail_at ? fail_at - 1 : TOY_SECTORS) * config->sector_size;
+	unsigned int per_sector = toy_layers(config), sector_size = config->sector_size;
+	unsigned int size = TOY_SECTORS * sector_size;
+	unsigned int done = (fail_at ? (fail_at - 1) / per_sector : TOY_SECTORS) * sector_size;
+	unsigned int passes = fail_at ?
+		passes_before(config, (fail_at - 1) % per_sector, encrypt) : 0;
 	bool stopped;
 	u8 *linear = kunit_kzalloc(test, size, GFP_KERNEL);
+	u8 *again = kunit_kzalloc(test, size, GFP_KERNEL);
 	int r;
 
 	KUNIT_ASSERT_NOT_NULL(test, linear);
+	KUNIT_ASSERT_NOT_NULL(test, again);
 	KUNIT_ASSERT_TRUE(test, lay_out(&state, src, c->layout, 0, size));
 	KUNIT_ASSERT_TRUE(test, lay_out(&state, dst, c->layout, 512, size));
 
@@ -805,8 +983,20 @@ static void toy_run(struct kunit *test, const struct config *config,
 	KUNIT_ASSERT_EQ(test, reference_crypt(rig, sector, linear, size, encrypt), 0);
 	memcpy(src->expected, src->data, ARENA_SIZE);
 	memcpy(dst->expected, dst->data, ARENA_SIZE);
-	/* Sectors before the failure are done, it and those behind untouched. */
+	/* Sectors before the failure are done, those behind untouched. */
 	copy_run(to, to->expected, linear, done, true);
+	/*
+	 * The one that failed has been through the layers before, unless it went
+	 * through a buffer; whoever asked for it has to see to that.
+	 */
+	if (passes && c->layout == ONE_PIECE) {
+		copy_run(src, src->data, linear, size, false);
+		KUNIT_ASSERT_EQ(test, reference_layer(config, &rig->layer[encrypt ? 0 : 1],
+						      sector + done / 512, linear + done,
+						      sector_size, encrypt), 0);
+		memcpy(to->expected + to->position[0] + to->lead + done, linear + done,
+		       sector_size);
+	}
 
 	memset(&plan, 0, sizeof(plan));
 	plan.manner = c->manner;
@@ -817,9 +1007,16 @@ static void toy_run(struct kunit *test, const struct config *config,
 	/* A second completion would have come by now, or comes here. */
 	flush_workqueue(test_queue);
 	stopped = !c->may_sleep && c->manner != AT_ONCE && c->layout == ONE_PIECE;
+	/* Some sectors in pieces, others not: either is right for this one. */
+	if (passes && c->layout == ANY) {
+		copy_run(to, to->expected, linear, size, false);
+		copy_run(to, to->data, again, size, false);
+		memcpy(linear + done, again + done, sector_size);
+		copy_run(to, to->expected, linear, size, true);
+	}
 
 	KUNIT_EXPECT_EQ(test, r, fail_at ? -EILSEQ : 0);
-	KUNIT_EXPECT_EQ(test, plan.requests, fail_at ?: (unsigned int)TOY_SECTORS);
+	KUNIT_EXPECT_EQ(test, plan.requests, fail_at ?: TOY_SECTORS * per_sector);
 	KUNIT_EXPECT_FALSE(test, plan.slept_atomically);
 	if (c->layout == ONE_PIECE)
 		KUNIT_EXPECT_EQ(test, rig->resumes, stopped ? 1U : 0U);
@@ -833,7 +1030,8 @@ static void test_manner(struct kunit *test)
 	unsigned int i, fail_at;
 
 	for (i = 0; i < ARRAY_SIZE(test_configs); i++)
-		for (fail_at = 0; fail_at <= TOY_SECTORS; fail_at++) {
+		for (fail_at = 0; fail_at <= TOY_SECTORS * toy_layers(&test_configs[i]);
+		     fail_at++) {
 			toy_run(test, &test_configs[i], test->param_value, fail_at, true);
 			toy_run(test, &test_configs[i], test->param_value, fail_at, false);
 		}
@@ -843,7 +1041,7 @@ static void test_manner(struct kunit *test)
 static void test_scattered_needs_sleep(struct kunit *test)
 {
 	u64 state = 1;
-	struct rig *rig = create_rig(test, &test_configs[0], 0, &state);
+	struct rig *rig = create_rig(test, &test_configs[0], 0, 0, &state);
 	struct arena *arena = new_arena(test, &state);
 
 	memset(&plan, 0, sizeof(plan));
@@ -920,12 +1118,88 @@ static void test_fitness(struct kunit *test)
 	}
 }
 
+/* Ciphers two layers may have ----------------------------------------------- */
+
+struct pair_case {
+	const char *inner;
+	const char *outer;
+	const char *message; /* without allow_same_cipher; NULL: taken */
+	bool hopeless; /* refused whatever is allowed */
+};
+
+#define SAME(alg)	"both layers are " alg ": use two ciphers, or the option allow_same_cipher"
+#define UNFIT_PAIR(alg)	"layer: cipher '" alg "' does not protect a disk: two layers have to be two"
+#define GENERIC_XTS	"capi:xts(ecb(aes-generic))-plain64"
+#define CRYPTD_XTS	"capi:cryptd(xts(ecb(aes-generic)))-plain64"
+
+static const struct pair_case pair_cases[] = {
+	{ "aes-xts-plain64", "capi:adiantum(xchacha12,aes)-plain64" },
+	{ "aes-xts-plain64", "aes-cbc-essiv:sha256" },
+	{ "aes-xts-plain64", "serpent-xts-plain64" },
+	{ "aes-cbc-essiv:sha256", "serpent-cbc-essiv:sha256" },
+	{ "aes-xts-plain64", "aes-xts-plain64", SAME("xts(aes)") },
+	{ "aes-xts-plain64", "aes-xts-plain64be", SAME("xts(aes)") },
+	{ "aes-xts-plain64", "capi:xts(aes)-plain64", SAME("xts(aes)") },
+	{ "aes-xts-plain64", GENERIC_XTS, SAME("xts(aes)") },
+	{ "aes-xts-plain64", CRYPTD_XTS, SAME("xts(aes)") },
+	{ CRYPTD_XTS, GENERIC_XTS, SAME("xts(aes)") },
+	{ "aes-cbc-essiv:sha256", "aes-cbc-plain64", SAME("cbc(aes)") },
+	{ "aes-cbc-essiv:sha256", "capi:cbc(ecb(aes-generic))-plain64", SAME("cbc(aes)") },
+	{ "aes-cbc-essiv:sha256", "aes-cbc-essiv:sha1", SAME("cbc(aes)") },
+	{ "xchacha12,aes-adiantum-plain64",
+	  "capi:adiantum(xchacha12-generic,aes-generic,nhpoly1305-generic)-plain64",
+	  SAME("adiantum(xchacha12,aes)") },
+	{ "aes-xts-plain64", "aes-ecb", "outer " UNFIT_PAIR("ecb(aes)"), true },
+	{ "aes-ecb", "aes-xts-plain64", "inner " UNFIT_PAIR("ecb(aes)"), true },
+	{ "aes-xts-plain64", "cipher_null-ecb", "outer " UNFIT_PAIR("ecb(cipher_null)"), true },
+	{ "cipher_null-ecb", "aes-xts-plain64", "inner " UNFIT_PAIR("ecb(cipher_null)"), true },
+	{ "aes-xts-plain64", "aes-ctr-plain64", "outer " UNFIT_PAIR("ctr(aes)"), true },
+	{ "cipher_null-ecb", "cipher_null-ecb", "inner " UNFIT_PAIR("ecb(cipher_null)"), true },
+};
+
+static void pair_name(const struct pair_case *c, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, %s", c->inner, c->outer);
+}
+
+KUNIT_ARRAY_PARAM(pair_cases, pair_cases, pair_name);
+
+static void test_pair_fitness(struct kunit *test)
+{
+	const struct pair_case *c = test->param_value;
+	const struct config outer = { .spec = c->outer };
+	const struct config config = { .spec = c->inner, .sector_size = 512, .outer = &outer };
+	int allowed; /* bit 0: insecure ciphers, bit 1: equal ones */
+
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, restore_insecure,
+							(void *)(long)dmsse_insecure_ciphers), 0);
+	for (allowed = 0; allowed < 4; allowed++) {
+		struct dmsse_stack *stack = kunit_kzalloc(test, sizeof(*stack), GFP_KERNEL);
+		struct dmsse_params *params = kunit_kzalloc(test, sizeof(*params), GFP_KERNEL);
+		struct dmsse_error err = {};
+		bool refused = c->message && (c->hopeless || !(allowed & 2));
+
+		KUNIT_ASSERT_NOT_NULL(test, stack);
+		KUNIT_ASSERT_NOT_NULL(test, params);
+		KUNIT_ASSERT_EQ(test, params_of(&config, params, &err), 0);
+		dmsse_insecure_ciphers = allowed & 1;
+		if (allowed & 2)
+			params->flags |= DMSSE_ALLOW_SAME_CIPHER;
+		KUNIT_EXPECT_EQ(test, dmsse_stack_init(stack, params, &err), refused ? -EINVAL : 0);
+		KUNIT_EXPECT_STREQ(test, err.text, refused ? c->message : "");
+		dmsse_stack_destroy(stack);
+	}
+}
+
 static struct kunit_case crypt_cases[] = {
 	KUNIT_CASE_PARAM(test_published_vector, xts_vectors_gen_params),
 	KUNIT_CASE_PARAM(test_layouts, configs_gen_params),
+	KUNIT_CASE_PARAM(test_pair_layouts, pairs_gen_params),
+	KUNIT_CASE(test_pair_offsets),
 	KUNIT_CASE_PARAM(test_manner, manners_gen_params),
 	KUNIT_CASE(test_scattered_needs_sleep),
 	KUNIT_CASE_PARAM(test_fitness, fitness_gen_params),
+	KUNIT_CASE_PARAM(test_pair_fitness, pair_cases_gen_params),
 	{}
 };
 
