@@ -15,6 +15,7 @@
 #	DMSSE_TMP	writable scratch directory, best a tmpfs
 #	DMSSE_TARGET	target under test; "crypt" runs a script against dm-crypt,
 #			to tell a wrong test from a wrong module
+#	DMSSE_LAYERS	2: sse_line puts a layer of Adiantum around each device
 #
 # Reporting:
 #	plan N			N results will follow (before the first one)
@@ -49,11 +50,20 @@
 #	unlink_key TYPE DESCRIPTION
 #	sse_line DEV [CIPHER [REF [IV_OFFSET [START [OPTS]]]]]
 #	sse_create NAME TABLE		the table may also come from sse_line
+#	set_keys NAME REF		after "key wipe"
 #	crypt_create NAME TABLE
 #	dm_create NAME TABLE
 #	dm_remove NAME
 #	dm_try DMSETUP-ARGS...		sets DM_ERRNO ("0", "EINVAL"...), DM_OUT
 #	tool NAME			path of a compiled helper
+#
+# Refusals, by the hundred:
+#	need_dmbatch			sets DMBATCH; skip_all if it is missing
+#	split ENTRY			fields between " | " go to FIELD
+#	batch COMMAND NAME...		a command for dmbatch, for later
+#	add_case ERRNO ERE TITLE	what the load or message after the next
+#					"batch mark $CASE_MARK${#TITLE[@]}" must come to
+#	run_refusals			runs the batch and judges the cases
 #
 # Looking:
 #	dmesg_mark, dmesg_since		kernel lines since the last mark
@@ -388,6 +398,11 @@ load_module() {
 		at_exit unload_module
 		_load_module
 	fi
+	if [ "${DMSSE_LAYERS:-1}" = 2 ]; then
+		load_key outer-layer 32
+		OUTER_REF=$REF
+		OUTER_CIPHER='capi:adiantum(xchacha12,aes)-plain64'
+	fi
 }
 
 # With other parameters; without any, as it was.
@@ -532,9 +547,10 @@ sse_line() {
 	local dev=$1 cipher=${2:-aes-xts-plain64} ref=${3:-${REF:-}} iv=${4:-0} start=${5:-0}
 	local opts=${6:-} count
 
+	[ "${DMSSE_LAYERS:-1}" = 1 ] || opts+=" outer $OUTER_CIPHER $OUTER_REF $iv"
 	# shellcheck disable=SC2086
 	count=$(set -- $opts && echo $#)
-	[ "$count" = 0 ] && opts= || opts=" $count $opts"
+	[ "$count" = 0 ] && opts= || opts=" $count ${opts# }"
 	echo "0 $(($(sectors "$dev") - start)) $DMSSE_TARGET $cipher $ref $iv $dev $start$opts"
 }
 
@@ -546,6 +562,17 @@ dm_create() {
 
 sse_create() {
 	dm_create "$@"
+}
+
+# NAME REF: the message that gives a device of sse_line's its key back, and its
+# outer key.
+set_keys() {
+	if [ "${DMSSE_LAYERS:-1}" = 1 ]; then
+		dmsetup message "$1" 0 key set "$2"
+	else
+		dmsetup message "$1" 0 key set inner "$2" &&
+			dmsetup message "$1" 0 key set outer "$OUTER_REF"
+	fi
 }
 
 crypt_create() {
@@ -593,6 +620,81 @@ dm_try() {
 	text=$(sed -n 's/.* ioctl.* failed: //p' <<<"$DM_OUT" | head -n 1)
 	DM_ERRNO=${_strerror[${text:-none}]:-"unknown: $text"}
 	return 1
+}
+
+### Refusals
+
+# One pass of dmbatch runs all, then the kernel log is cut up at the marks.
+WANT_ERRNO=() WANT_TEXT=() TITLE=() GOT_ERRNO=() FIELD=()
+CASE_MARK="dm-sse-selftest: $DMSSE_NAME.$$: case "
+
+need_dmbatch() {
+	DMBATCH=$(tool dmbatch) || skip_all "the helper dmbatch is not built"
+	shopt -s extglob
+}
+
+# Fields are separated by " | ", since expressions may contain "|" alone.
+# Leaves them in FIELD, without a shell of its own for each.
+split() {
+	local rest="${1/% |/ | } | " i
+
+	for ((i = 0; i < 4; i++)); do
+		FIELD[i]=${rest%% | *}
+		[[ $rest = *" | "* ]] && rest=${rest#* | }
+	done
+}
+
+batch() {
+	local IFS=$'\t'
+
+	echo "$*" >>"$WORK/batch"
+}
+
+add_case() {
+	WANT_ERRNO+=("$1")
+	WANT_TEXT+=("$2")
+	TITLE+=("$3")
+}
+
+# Keys and long words of a script's, HEX and LONG, don't make good titles.
+_case_title() {
+	CASE_TITLE=$1
+	if [ -n "${HEX:-}" ]; then
+		CASE_TITLE=${CASE_TITLE//$HEX/HEX}
+		CASE_TITLE=${CASE_TITLE//${HEX^^}/HEX}
+		CASE_TITLE=${CASE_TITLE//${HEX:0:64}/HALF-HEX}
+	fi
+	[ -z "${LONG:-}" ] || CASE_TITLE=${CASE_TITLE//$LONG/LONG}
+}
+
+run_refusals() {
+	local i said lines
+
+	"$DMBATCH" <"$WORK/batch" >"$WORK/answers"
+	paste "$WORK/batch" "$WORK/answers" | awk -F '\t' '$1 == "load" || $1 == "message" { print $NF }' >"$WORK/errnos"
+	mapfile -t GOT_ERRNO <"$WORK/errnos"
+	dmesg -t | awk -v mark="$CASE_MARK" -v dir="$WORK" '
+		index($0, mark) == 1 { file = dir "/case" substr($0, length(mark) + 1); next }
+		/^dm-sse-selftest/ { file = "" }
+		file && /^dm-sse: / { print > file }'
+
+	for ((i = 0; i < ${#TITLE[@]}; i++)); do
+		_case_title "${TITLE[i]}"
+		lines=$(cat "$WORK/case$i" 2>/dev/null)
+		said=${lines#dm-sse: +([0-9]):+([0-9]): }
+		if [[ ! ${GOT_ERRNO[i]} =~ ^(${WANT_ERRNO[i]})$ ]]; then
+			fail "$CASE_TITLE" "errno ${GOT_ERRNO[i]}, want ${WANT_ERRNO[i]}"
+			diag "$lines"
+		elif [ -z "$lines" ] || [ "${lines/$'\n'/}" != "$lines" ]; then
+			fail "$CASE_TITLE" "one line wanted in the kernel log, there are:"
+			diag "$lines"
+		elif [ "$said" = "$lines" ] || [[ ! $said =~ ${WANT_TEXT[i]} ]]; then
+			fail "$CASE_TITLE" "said: $lines"
+			diag "want: ${WANT_TEXT[i]}"
+		else
+			ok "$CASE_TITLE: ${WANT_ERRNO[i]}"
+		fi
+	done
 }
 
 ### Start

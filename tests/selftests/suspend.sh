@@ -90,7 +90,7 @@ FAILED=0
 for ((i = 0; i < 5; i++)); do
 	dmsetup suspend dmsse-suspend &&
 		dmsetup message dmsse-suspend 0 key wipe &&
-		dmsetup message dmsse-suspend 0 key set "$REF" &&
+		set_keys dmsse-suspend "$REF" &&
 		dmsetup resume dmsse-suspend || FAILED=1
 done
 is "key wipe and key set, five times" "$FAILED" 0
@@ -101,7 +101,7 @@ dmsetup suspend dmsse-suspend
 dmsetup message dmsse-suspend 0 key wipe
 dm_try resume dmsse-suspend
 is "resume without a key is refused under load" "$DM_ERRNO" ENOKEY
-dmsetup message dmsse-suspend 0 key set "$REF"
+set_keys dmsse-suspend "$REF"
 check "and works with one" dmsetup resume dmsse-suspend
 load_goes_on "after a refused resume"
 

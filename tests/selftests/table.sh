@@ -9,8 +9,7 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-DMBATCH=$(tool dmbatch) || skip_all "the helper dmbatch is not built"
-shopt -s extglob
+need_dmbatch
 load_module
 make_disk DISK 4
 load_key 64 64
@@ -193,11 +192,13 @@ $PRIORITY
 
 # errno | what the kernel log must say | state the device is in | message
 MESSAGES="
-EINVAL | unknown message: use .key set <reference>. or .key wipe. | active | key
+EINVAL | unknown message: use .key set \[<layer>\] <reference>. or .key wipe \[<layer>\]. | active | key
 EINVAL | unknown message | active | wipe
 EINVAL | unknown message | active | key set
-EINVAL | unknown message | active | key set @K @K
-EINVAL | unknown message | active | key wipe now
+EINVAL | unknown layer: use inner or outer | active | key set @K @K
+EINVAL | unknown layer: use inner or outer | active | key wipe now
+EINVAL | unknown message | active | key wipe inner now
+EINVAL | unknown message | active | key set inner @K @K
 EINVAL | unknown message | active | key get
 EINVAL | unknown message | active | set key @K
 EINVAL | unknown message | active | $HEX
@@ -281,33 +282,6 @@ full_line() {
 
 ### Refusals
 
-WANT_ERRNO=() WANT_TEXT=() TITLE=() GOT_ERRNO=() FIELD=()
-MARK="dm-sse-selftest: table.$$: case "
-
-# Fields are separated by " | ", since expressions may contain "|" alone.
-# Leaves them in FIELD, without a shell of its own for each.
-split() {
-	local rest="${1/% |/ | } | " i
-
-	for ((i = 0; i < 4; i++)); do
-		FIELD[i]=${rest%% | *}
-		[[ $rest = *" | "* ]] && rest=${rest#* | }
-	done
-}
-
-# One pass runs all, then the kernel log is cut up at the marks.
-batch() {
-	local IFS=$'\t'
-
-	echo "$*" >>"$WORK/batch"
-}
-
-add_case() {
-	WANT_ERRNO+=("$1")
-	WANT_TEXT+=("$2")
-	TITLE+=("$3")
-}
-
 add_lines() {
 	local entry
 
@@ -316,7 +290,7 @@ add_lines() {
 		split "$entry"
 		expand "${FIELD[2]}" "$DISK"
 		full_line "$EXPANDED"
-		batch mark "$MARK${#TITLE[@]}"
+		batch mark "$CASE_MARK${#TITLE[@]}"
 		batch load dmsse-table "$FULL"
 		batch clear dmsse-table
 		add_case "${FIELD[0]}" "${FIELD[1]}" "line '$EXPANDED'"
@@ -332,43 +306,11 @@ add_messages() {
 		state=${FIELD[2]}
 		expand "${FIELD[3]}" "$DISK"
 		[ "$state" = active ] || batch suspend dmsse-table
-		batch mark "$MARK${#TITLE[@]}"
+		batch mark "$CASE_MARK${#TITLE[@]}"
 		batch message dmsse-table "$EXPANDED"
 		[ "$state" = active ] || batch resume dmsse-table
 		add_case "${FIELD[0]}" "${FIELD[1]}" "$state: message '$EXPANDED'"
 	done <<<"$MESSAGES"
-}
-
-report() {
-	local i said lines title
-
-	paste "$WORK/batch" "$WORK/answers" | awk -F '\t' '$1 == "load" || $1 == "message" { print $NF }' >"$WORK/errnos"
-	mapfile -t GOT_ERRNO <"$WORK/errnos"
-	dmesg -t | awk -v mark="$MARK" -v dir="$WORK" '
-		index($0, mark) == 1 { file = dir "/case" substr($0, length(mark) + 1); next }
-		/^dm-sse-selftest/ { file = "" }
-		file && /^dm-sse: / { print > file }'
-
-	for ((i = 0; i < ${#TITLE[@]}; i++)); do
-		title=${TITLE[i]//$HEX/HEX}
-		title=${title//${HEX^^}/HEX}
-		title=${title//${HEX:0:64}/HALF-HEX}
-		title=${title//$LONG/LONG}
-		lines=$(cat "$WORK/case$i" 2>/dev/null)
-		said=${lines#dm-sse: +([0-9]):+([0-9]): }
-		if [[ ! ${GOT_ERRNO[i]} =~ ^(${WANT_ERRNO[i]})$ ]]; then
-			fail "$title" "errno ${GOT_ERRNO[i]}, want ${WANT_ERRNO[i]}"
-			diag "$lines"
-		elif [ -z "$lines" ] || [ "${lines/$'\n'/}" != "$lines" ]; then
-			fail "$title" "one line wanted in the kernel log, there are:"
-			diag "$lines"
-		elif [ "$said" = "$lines" ] || [[ ! $said =~ ${WANT_TEXT[i]} ]]; then
-			fail "$title" "said: $lines"
-			diag "want: ${WANT_TEXT[i]}"
-		else
-			ok "$title: ${WANT_ERRNO[i]}"
-		fi
-	done
 }
 
 ### Good lines: load, look, load what was shown, look again
@@ -415,8 +357,7 @@ ACTIVE=$(dmsetup table dmsse-table)
 
 add_lines
 add_messages
-"$DMBATCH" <"$WORK/batch" >"$WORK/answers"
-report
+run_refusals
 
 is "refusals leave no reference to the module and no device" \
 	"$(refcount) $(dmsetup ls | wc -l)" "$BEFORE"
