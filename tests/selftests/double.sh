@@ -275,8 +275,8 @@ the same behind a header | aes-xts-plain64 $REF64 | 8 | $A $REF32 | 24 | 128 | s
 xts in cbc essiv, header | aes-xts-plain64 $REF64 | 7 | aes-cbc-essiv:sha256 $REF_Q | 4294967290 | 33 | -
 adiantum in xts, large sectors | $A $REF32 | 16 | aes-xts-plain64 $REF64 | 8 | 16 | sector_size:4096 iv_large_sectors
 serpent in xts plain | serpent-xts-plain64be $REF_P | 1 | aes-xts-plain $REF64 | 4294967295 | 0 | -
-xts in cryptd cbc | aes-xts-plain64 $REF64 | 0 | capi:cryptd(cbc(ecb(aes-generic)))-plain64 $REF_Q | 0 | 8 | sector_size:2048
-cryptd xts in cryptd cbc | capi:cryptd(xts(ecb(aes-generic)))-plain64 $REF64 | 0 | capi:cryptd(cbc(ecb(aes-generic)))-plain64 $REF_Q | 0 | 8 | sector_size:4096
+xts in cryptd serpent | aes-xts-plain64 $REF64 | 0 | capi:cryptd(xts(ecb(serpent-generic)))-plain64 $REF_Q | 0 | 8 | sector_size:2048
+cryptd xts in cryptd serpent | capi:cryptd(xts(ecb(aes-generic)))-plain64 $REF64 | 0 | capi:cryptd(xts(ecb(serpent-generic)))-plain64 $REF_Q | 0 | 8 | sector_size:4096
 "
 while IFS= read -r entry; do
 	[ -n "$entry" ] || continue

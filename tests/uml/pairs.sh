@@ -27,7 +27,7 @@ ciphers=(
 	"adiantum(xchacha12,aes) 32"
 	"adiantum(xchacha20,aes) 32"
 	"cryptd(xts(ecb(aes-generic))) 32 64"
-	"cryptd(cbc(ecb(serpent-generic))) 32"
+	"cryptd(xts(ecb(serpent-generic))) 32 64"
 )
 ivs=(plain plain64 plain64be essiv:sha256)
 
@@ -51,7 +51,7 @@ offset()
 {
 	local unit=$1 at
 
-	pick 0 0 8 4294967296 4294967288 34359738360 9223372036854775800 1099511627776
+	pick 0 0 8 4294967296 4294967288 34359738360 1099511627776 4611686018427387904
 	at=$R
 	below 64
 	R=$(((at + 8 * R) / unit * unit))
@@ -78,7 +78,7 @@ layer()
 	*cryptd*) [ "$iv" != essiv:sha256 ] || iv=plain64be ;;
 	esac
 	SPEC="capi:$ALG-$iv"
-	openssl rand "$SIZE" | keyctl padd logon "dmsse:pairs-$1" @s >/dev/null
+	head -c "$SIZE" /dev/urandom | keyctl padd logon "dmsse:pairs-$1" @s >/dev/null
 	KEY=":$SIZE:logon:dmsse:pairs-$1"
 }
 
@@ -87,7 +87,7 @@ kind()
 {
 	case $1 in
 	*xts\(*aes*) echo xts-aes ;;
-	*cbc\(*serpent*) echo cbc-serpent ;;
+	*xts\(*serpent*) echo xts-serpent ;;
 	*) echo "$1" ;;
 	esac
 }
@@ -121,7 +121,7 @@ scatter()
 
 	while [ "$at" -lt "$blocks" ]; do
 		left=$((blocks - at))
-		pick 1 1 2 3 8 31 64
+		pick 1 5 8 17 31
 		size=$((R < left ? R : left))
 		dd if="$1" of="$2" bs=4096 skip="$at" seek="$at" count="$size" \
 			oflag=direct conv=notrunc status=none || return 1
@@ -131,7 +131,8 @@ scatter()
 
 same()
 {
-	dd if="$2" bs="$3" count=$((blocks * 4096 / $3)) iflag=direct status=none | cmp -s - "$1"
+	dd if="$2" bs="$3" count=$((blocks * 4096 / $3)) iflag=direct status=none |
+		cmp -s -n $((blocks * 4096)) - "$1"
 }
 
 stack_open()
@@ -153,6 +154,9 @@ truncate -s $((sectors * 512)) "$DMSSE_TMP/disk"
 modprobe loop && insmod "${DMSSE_MODULE:?}" || exit 1
 disk=$(losetup --find --show "$DMSSE_TMP/disk") || exit 1
 
+head -c 256k /dev/urandom >"$DMSSE_TMP/one"
+head -c 256k /dev/urandom >"$DMSSE_TMP/two"
+
 refused=0
 for ((i = 0; i < count; i++)); do
 	layer inner
@@ -172,8 +176,8 @@ for ((i = 0; i < count; i++)); do
 	below 20
 	header=$((R * 8))
 	payload=$((sectors - header))
-	below 12
-	blocks=$((32 + 4 * R))
+	below 4
+	blocks=$((16 * (R + 1)))
 
 	words=()
 	[ "$size" = 512 ] || words+=("sector_size:$size")
@@ -185,8 +189,6 @@ for ((i = 0; i < count; i++)); do
 	[ -z "$R" ] || words+=("$R")
 	sse_opts="$((${#words[@]} + 4)) ${words[*]} $fused"
 
-	head -c $((blocks * 4096)) /dev/urandom >"$DMSSE_TMP/one"
-	head -c $((blocks * 4096)) /dev/urandom >"$DMSSE_TMP/two"
 	why=
 	stack_open && scatter "$DMSSE_TMP/one" /dev/mapper/inner && stack_close || why="no stack"
 	# Without the option a pair of equals is refused.
@@ -200,13 +202,12 @@ for ((i = 0; i < count; i++)); do
 	fi
 	if dmsetup create fused --table \
 		"0 $payload sse $INNER $inner_offset $disk $header $sse_opts" 2>"$DMSSE_TMP/err"; then
-		pick 4096 12288 65536
-		same "$DMSSE_TMP/one" /dev/mapper/fused 4096 || why="${why:-fused reads something else}"
+		pick 4096 16384 65536
+		same "$DMSSE_TMP/one" /dev/mapper/fused "$R" || why="${why:-fused reads something else}"
 		scatter "$DMSSE_TMP/two" /dev/mapper/fused || why="${why:-fused does not write}"
 		dmsetup remove fused
 		stack_open || why="${why:-no stack}"
 		same "$DMSSE_TMP/two" /dev/mapper/inner 65536 ||
-			same "$DMSSE_TMP/two" /dev/mapper/inner 4096 ||
 			why="${why:-the stack reads something else}"
 		stack_close
 	else
