@@ -18,9 +18,36 @@
 #include "module.h"
 #include "ssesetup.h"
 
-#define DEFAULT_CIPHER		"aes-xts-plain64"
-/* Where the size of the key can't be learnt: AES-256 in XTS mode. */
-#define DEFAULT_KEY_BITS	512
+/* What names a layer on the command line, and its size of key if that can't be learnt. */
+static const struct layer_options {
+	enum opt_id cipher;
+	enum opt_id key_size;
+	enum opt_id key_desc;
+	enum opt_id skip;
+	const char *key_size_name;
+	const char *key_desc_name;
+	const char *skip_name;
+	unsigned int default_bits;
+} layer_options[SSE_LAYERS_MAX] = {
+	{ OPT_CIPHER, OPT_KEY_SIZE, OPT_KEY_DESC, OPT_SKIP,
+	  "--key-size", "--key-desc", "--skip", 512 },
+	{ OPT_OUTER_CIPHER, OPT_OUTER_KEY_SIZE, OPT_OUTER_KEY_DESC, OPT_OUTER_SKIP,
+	  "--outer-key-size", "--outer-key-desc", "--outer-skip", 256 },
+};
+
+#define DEFAULT_CIPHER	"aes-xts-plain64"
+
+/* Pairs of --double: unlike in algorithm and in mode. The first is the default. */
+static const struct pair {
+	const char *name;
+	const char *cipher[SSE_LAYERS_MAX];
+	bool approved;	/* with fips=1 */
+} pairs[] = {
+	{ "adiantum",	{ DEFAULT_CIPHER, "xchacha12,aes-adiantum-plain64" }, false },
+	{ "fips",	{ DEFAULT_CIPHER, "aes-cbc-essiv:sha256" },	      true },
+};
+
+#define NR_PAIRS	(sizeof(pairs) / sizeof(pairs[0]))
 
 static const struct {
 	enum opt_id id;
@@ -33,40 +60,78 @@ static const struct {
 	{ OPT_PERF_NO_WRITE_WORKQUEUE,		SSE_NO_WRITE_WORKQUEUE },
 	{ OPT_PERF_HIGH_PRIORITY,		SSE_HIGH_PRIORITY },
 	{ OPT_IV_LARGE_SECTORS,			SSE_IV_LARGE_SECTORS },
+	{ OPT_ALLOW_SAME_CIPHER,		SSE_ALLOW_SAME_CIPHER },
 };
 
-static int layer_params(const struct options *o, struct sse_table *t)
+static bool host_is_fips(void)
 {
-	const char *cipher = o->str[OPT_CIPHER] ? o->str[OPT_CIPHER] : DEFAULT_CIPHER;
-	uint64_t bits = o->num[OPT_KEY_SIZE];
-	struct keyref *key = &t->layer[0].key;
+	FILE *f = fopen("/proc/sys/crypto/fips_enabled", "re");
+	int c;
+
+	if (!f)
+		return false;
+	c = fgetc(f);
+	fclose(f);
+	return c == '1';
+}
+
+/* The ciphers of --double, or NULL without it. */
+static int find_pair(const struct options *o, const struct pair **pair)
+{
+	const char *name = o->str[OPT_DOUBLE];
+	size_t i;
+
+	*pair = NULL;
+	if (!opt_given(o, OPT_DOUBLE))
+		return RC_OK;
+	if (opt_given(o, OPT_CIPHER) || opt_given(o, OPT_OUTER_CIPHER))
+		return diag_fail(RC_PARAM, "--double chooses the ciphers: leave out --cipher and --outer-cipher,\n"
+				 "or choose yourself with these two and leave out --double.");
+	for (i = 0; i < NR_PAIRS && !*pair; i++)
+		if (!name || !strcmp(name, pairs[i].name))
+			*pair = &pairs[i];
+	if (!*pair)
+		return diag_fail(RC_PARAM, "Unknown pair of ciphers '%s': adiantum (the default) and fips are known.",
+				 name);
+	if (!(*pair)->approved && host_is_fips())
+		return diag_fail(RC_PARAM, "This host runs with fips=1, where Adiantum is not to be had:\n"
+				 "--double=fips takes a pair of approved algorithms.");
+	return RC_OK;
+}
+
+static int layer_params(const struct options *o, struct sse_table *t, unsigned int index,
+			const char *cipher)
+{
+	const struct layer_options *names = &layer_options[index];
+	struct keyref *key = &t->layer[index].key;
+	uint64_t bits = o->num[names->key_size];
 	int rc;
 
 	rc = cipher_check(cipher);
 	if (!rc)
-		rc = table_set_cipher(t, 0, cipher);
+		rc = table_set_cipher(t, index, cipher);
 	if (rc)
 		return rc;
 
-	if (opt_given(o, OPT_KEY_SIZE) && (!bits || bits % 8 || bits / 8 > KEY_BYTES_MAX))
+	if (opt_given(o, names->key_size) && (!bits || bits % 8 || bits / 8 > KEY_BYTES_MAX))
 		return diag_fail(RC_PARAM,
-			"--key-size is in bits: a multiple of 8, up to %d; AES-256-XTS takes 512.",
-			KEY_BYTES_MAX * 8);
+			"%s is in bits: a multiple of 8, up to %d; AES-256-XTS takes 512.",
+			names->key_size_name, KEY_BYTES_MAX * 8);
 
-	if (!o->str[OPT_KEY_DESC]) {
+	if (!o->str[names->key_desc]) {
 		if (cipher_takes_no_key(cipher))
 			return RC_OK;
-		return diag_fail(RC_PARAM,
-			"Which key? Load it with 'ssesetup key load', and give --key-desc [TYPE:]DESC.");
+		return diag_fail(RC_PARAM, "Which key%s? Load it with 'ssesetup key load', and give %s [TYPE:]DESC.",
+				 index ? " for the outer layer" : "", names->key_desc_name);
 	}
 	if (cipher_takes_no_key(cipher))
 		return diag_fail(RC_PARAM, "Cipher %s takes no key.", cipher);
-	rc = keyref_parse(o->str[OPT_KEY_DESC], NULL, key);
+	rc = keyref_parse(o->str[names->key_desc], NULL, key);
 	if (rc)
 		return rc;
 	if (bits && key->bytes && key->bytes * 8 != bits)
-		return diag_fail(RC_PARAM, "--key-size says %" PRIu64 " bits, --key-desc says %u.",
-				 bits, key->bytes * 8);
+		return diag_fail(RC_PARAM, "%s says %" PRIu64 " bits, %s says %u.", names->key_size_name,
+				 bits, names->key_desc_name, key->bytes * 8);
 	if (bits)
 		key->bytes = (unsigned int)bits / 8;
 	if (key->bytes)
@@ -74,10 +139,50 @@ static int layer_params(const struct options *o, struct sse_table *t)
 	return RC_OK;
 }
 
+/* An option that would have no effect is a mistake somewhere else. */
+static int check_single(const struct options *o)
+{
+	if (opt_given(o, OPT_OUTER_KEY_DESC) || opt_given(o, OPT_OUTER_KEY_SIZE) ||
+	    opt_given(o, OPT_OUTER_SKIP) || opt_given(o, OPT_ALLOW_SAME_CIPHER))
+		return diag_fail(RC_PARAM, "Two layers need --double, or the outer one's cipher: --outer-cipher.");
+	return RC_OK;
+}
+
+static int all_layer_params(const struct options *o, struct sse_table *t)
+{
+	const struct keyref *inner = &t->layer[0].key, *outer = &t->layer[1].key;
+	const struct pair *pair;
+	const char *cipher;
+	unsigned int i;
+	int rc;
+
+	rc = find_pair(o, &pair);
+	if (rc)
+		return rc;
+	t->nr_layers = pair || opt_given(o, OPT_OUTER_CIPHER) ? 2 : 1;
+	if (t->nr_layers == 1) {
+		rc = check_single(o);
+		if (rc)
+			return rc;
+	}
+	for (i = 0; i < t->nr_layers; i++) {
+		cipher = pair ? pair->cipher[i] : o->str[layer_options[i].cipher];
+		rc = layer_params(o, t, i, cipher ? cipher : DEFAULT_CIPHER);
+		if (rc)
+			return rc;
+	}
+	if (t->nr_layers == 2 && inner->type[0] && !strcmp(inner->type, outer->type) &&
+	    !strcmp(inner->desc, outer->desc))
+		return diag_fail(RC_PARAM, "Both layers have the key '%s': two layers need two keys.",
+				 inner->desc);
+	return RC_OK;
+}
+
 static int sector_params(const struct options *o, struct sse_table *t)
 {
 	uint64_t bytes = opt_given(o, OPT_SECTOR_SIZE) ? o->num[OPT_SECTOR_SIZE] : SECTOR_SIZE;
 	uint64_t per_sector = bytes / SECTOR_SIZE;
+	unsigned int i;
 
 	if (bytes != 512 && bytes != 1024 && bytes != 2048 && bytes != 4096)
 		return diag_fail(RC_PARAM, "--sector-size must be 512, 1024, 2048 or 4096.");
@@ -86,15 +191,17 @@ static int sector_params(const struct options *o, struct sse_table *t)
 		return diag_fail(RC_PARAM, "--iv-large-sectors needs a --sector-size larger than 512.");
 
 	t->start = o->num[OPT_OFFSET];
-	t->iv_offset = o->num[OPT_SKIP];
 	if (t->start > UINT64_MAX / SECTOR_SIZE)
 		return diag_fail(RC_PARAM, "--offset %" PRIu64 " is too large.", t->start);
 	if (t->start % per_sector)
 		return diag_fail(RC_PARAM, "--offset must be a multiple of the encryption sector: %" PRIu64
 				 " sectors.", per_sector);
-	if (t->iv_offset % per_sector)
-		return diag_fail(RC_PARAM, "--skip must be a multiple of the encryption sector: %" PRIu64
-				 " sectors.", per_sector);
+	for (i = 0; i < t->nr_layers; i++) {
+		t->layer[i].iv_offset = o->num[layer_options[i].skip];
+		if (t->layer[i].iv_offset % per_sector)
+			return diag_fail(RC_PARAM, "%s must be a multiple of the encryption sector: %" PRIu64
+					 " sectors.", layer_options[i].skip_name, per_sector);
+	}
 	return RC_OK;
 }
 
@@ -111,12 +218,11 @@ static int parse_params(const struct options *o, struct sse_table *t, uint64_t *
 		return diag_fail(RC_PARAM, "Device type '%s' is not known: only plain is.",
 				 o->str[OPT_TYPE]);
 
-	t->nr_layers = 1;
 	for (i = 0; i < sizeof(flag_options) / sizeof(flag_options[0]); i++)
 		if (opt_given(o, flag_options[i].id))
 			t->flags |= flag_options[i].flag;
 
-	rc = layer_params(o, t);
+	rc = all_layer_params(o, t);
 	if (!rc)
 		rc = sector_params(o, t);
 	if (!rc)
@@ -217,7 +323,7 @@ static int open_on(const struct options *o, struct sse_table *t, uint64_t size,
 		   const struct blockdev *b, const char *path, const char *name)
 {
 	struct overlap mine = { .major = b->major, .minor = b->minor };
-	struct keyref *key = &t->layer[0].key;
+	unsigned int i;
 	int rc;
 
 	rc = mapping_check_size(t, path, b->sectors, b->block_size, &size);
@@ -227,10 +333,14 @@ static int open_on(const struct options *o, struct sse_table *t, uint64_t size,
 		rc = mapping_find_keys(t, o->str[OPT_KEYRING]);
 	if (rc)
 		return rc;
-	if (key->type[0]) {
+	for (i = 0; i < t->nr_layers; i++) {
+		struct keyref *key = &t->layer[i].key;
+
+		if (!key->type[0])
+			continue;
 		if (!key->bytes)
-			key->bytes = DEFAULT_KEY_BITS / 8;
-		rc = cipher_check_key_size(t->layer[0].cipher, key->bytes);
+			key->bytes = layer_options[i].default_bits / 8;
+		rc = cipher_check_key_size(t->layer[i].cipher, key->bytes);
 		if (rc)
 			return rc;
 	}

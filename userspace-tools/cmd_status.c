@@ -30,24 +30,38 @@ static void print_type(const char *uuid)
 }
 
 /* resize and resume will need it; its state now says whether they would work. */
-static void print_key(const struct keyref *key)
+static void print_key(const char *prefix, const struct keyref *key)
 {
 	struct key_info info;
 	int err;
 
 	if (!key->type[0]) {
-		printf("  keysize: 0 bits\n");
+		printf("  %skeysize: 0 bits\n", prefix);
 		return;
 	}
-	printf("  keysize: %u bits\n", key->bytes * 8);
-	printf("  key location: keyring\n");
-	printf("  key description: %s:%s\n", key->type, key->desc);
+	printf("  %skeysize: %u bits\n", prefix, key->bytes * 8);
+	printf("  %skey location: keyring\n", prefix);
+	printf("  %skey description: %s:%s\n", prefix, key->type, key->desc);
 	err = keyring_probe(key, &info);
 	if (!err)
-		printf("  key in keyring: yes (%d, expires: %s)\n", info.serial, info.expires);
+		printf("  %skey in keyring: yes (%d, expires: %s)\n", prefix, info.serial, info.expires);
 	else
-		printf("  key in keyring: %s\n", err == EKEYREVOKED ? "revoked" :
+		printf("  %skey in keyring: %s\n", prefix, err == EKEYREVOKED ? "revoked" :
 		       err == EKEYEXPIRED ? "expired" : "no");
+}
+
+/* The inner layer's lines are those of a mapping with one. */
+static void print_layer(const struct sse_table *t, unsigned int index)
+{
+	const struct sse_layer *layer = &t->layer[index];
+	char prefix[16] = "";
+
+	if (index)
+		snprintf(prefix, sizeof(prefix), "%s ", layer_name(index));
+	printf("  %scipher:  %s\n", prefix, layer->cipher);
+	print_key(prefix, &layer->key);
+	if (layer->iv_offset)
+		printf("  %sskipped: %" PRIu64 " sectors\n", prefix, layer->iv_offset);
 }
 
 static void print_device(const struct sse_table *t)
@@ -85,6 +99,7 @@ static int print_mapping(const struct dm_mapping *m)
 {
 	struct sse_table t;
 	struct sse_info info;
+	unsigned int i;
 	char *flags;
 	int rc;
 
@@ -100,14 +115,12 @@ static int print_mapping(const struct dm_mapping *m)
 		rc = diag_nomem();
 		goto free_info;
 	}
-	printf("  cipher:  %s\n", t.layer[0].cipher);
-	print_key(&t.layer[0].key);
+	for (i = 0; i < t.nr_layers; i++)
+		print_layer(&t, i);
 	print_device(&t);
 	printf("  sector size:  %u\n", t.sector_size);
 	printf("  offset:  %" PRIu64 " sectors\n", t.start);
 	printf("  size:    %" PRIu64 " sectors\n", m->size);
-	if (t.iv_offset)
-		printf("  skipped: %" PRIu64 " sectors\n", t.iv_offset);
 	printf("  mode:    %s%s\n", m->readonly ? "readonly" : "read/write",
 	       m->suspended ? " (suspended)" : "");
 	if (*flags)

@@ -77,32 +77,42 @@ int cmd_suspend(const struct options *o, int argc, char **argv)
 	return rc;
 }
 
-static int set_key(const struct options *o, const char *name, struct sse_table *t)
+static const enum opt_id key_descs[SSE_LAYERS_MAX] = { OPT_KEY_DESC, OPT_OUTER_KEY_DESC };
+
+/* Takes the key that the command line names, if it does, in place of the table's. */
+static int choose_key(const struct options *o, struct sse_table *t, unsigned int index)
 {
-	struct keyref *key = &t->layer[0].key;
+	struct keyref *key = &t->layer[index].key;
+	const char *option = index ? "--outer-key-desc" : "--key-desc";
+	const char *desc = o->str[key_descs[index]];
 	struct keyref other;
+	int rc;
+
+	if (!desc) {
+		if (!key->type[0])
+			return diag_fail(RC_PARAM, "The mapping doesn't name its key; give %s [TYPE:]DESC.",
+					 option);
+		return RC_OK;
+	}
+	rc = keyref_parse(desc, NULL, &other);
+	if (rc)
+		return rc;
+	if (key->bytes && other.bytes && key->bytes != other.bytes)
+		return diag_fail(RC_PARAM, "The mapping has a key of %u bits, %s says %u.",
+				 key->bytes * 8, option, other.bytes * 8);
+	if (!other.bytes)
+		other.bytes = key->bytes;
+	*key = other;
+	return RC_OK;
+}
+
+static int set_key(const char *name, const struct sse_table *t, unsigned int index)
+{
 	char *reference, *message;
 	int rc;
 
-	if (o->str[OPT_KEY_DESC]) {
-		rc = keyref_parse(o->str[OPT_KEY_DESC], NULL, &other);
-		if (rc)
-			return rc;
-		if (key->bytes && other.bytes && key->bytes != other.bytes)
-			return diag_fail(RC_PARAM, "The mapping has a key of %u bits, --key-desc says %u.",
-					 key->bytes * 8, other.bytes * 8);
-		if (!other.bytes)
-			other.bytes = key->bytes;
-		*key = other;
-	}
-	if (!key->type[0])
-		return diag_fail(RC_PARAM, "The mapping doesn't name its key; give --key-desc [TYPE:]DESC.");
-	rc = mapping_find_keys(t, o->str[OPT_KEYRING]);
-	if (rc)
-		return rc;
-
-	reference = keyref_format(key);
-	if (!reference || asprintf(&message, "key set %s", reference) < 0) {
+	reference = keyref_format(&t->layer[index].key);
+	if (!reference || asprintf(&message, "key set %s %s", layer_name(index), reference) < 0) {
 		free(reference);
 		return diag_nomem();
 	}
@@ -112,17 +122,33 @@ static int set_key(const struct options *o, const char *name, struct sse_table *
 	return rc;
 }
 
+static int set_keys(const struct options *o, const char *name, struct sse_table *t)
+{
+	unsigned int i;
+	int rc = RC_OK;
+
+	if (t->nr_layers == 1 && o->str[OPT_OUTER_KEY_DESC])
+		return diag_fail(RC_PARAM, "Device %s has one layer: its key is named with --key-desc.", name);
+	for (i = 0; i < t->nr_layers && !rc; i++)
+		rc = choose_key(o, t, i);
+	if (!rc)
+		rc = mapping_find_keys(t, o->str[OPT_KEYRING]);
+	for (i = 0; i < t->nr_layers && !rc; i++)
+		rc = set_key(name, t, i);
+	return rc;
+}
+
 static int resume(const struct options *o, const char *name, const struct dm_mapping *m)
 {
 	struct sse_table t;
 	char line[1024];
 	int rc, mark, err;
 
-	if (!has_key(m) || o->str[OPT_KEY_DESC]) {
+	if (!has_key(m) || o->str[OPT_KEY_DESC] || o->str[OPT_OUTER_KEY_DESC]) {
 		rc = table_parse(m->table, &t);
 		if (rc)
 			return rc;
-		rc = set_key(o, name, &t);
+		rc = set_keys(o, name, &t);
 		table_free(&t);
 		if (rc) {
 			diag_error("Device %s stays suspended.", name);
@@ -143,14 +169,17 @@ int cmd_resume(const struct options *o, int argc, char **argv)
 	struct keyref key;
 	struct dm_mapping m;
 	const char *name;
+	unsigned int i;
 	int rc;
 
 	(void)argc;
 	name = dm_name(argv[0]);
 	if (!name)
 		return RC_PARAM;
-	if (o->str[OPT_KEY_DESC]) {
-		rc = keyref_parse(o->str[OPT_KEY_DESC], NULL, &key);
+	for (i = 0; i < SSE_LAYERS_MAX; i++) {
+		if (!o->str[key_descs[i]])
+			continue;
+		rc = keyref_parse(o->str[key_descs[i]], NULL, &key);
 		if (rc)
 			return rc;
 	}

@@ -15,6 +15,7 @@
 enum opt_kind {
 	KIND_FLAG,
 	KIND_STRING,
+	KIND_OPTIONAL,	/* text that may be left out */
 	KIND_NUMBER,
 	KIND_SIZE,	/* bytes, with a unit */
 };
@@ -40,6 +41,18 @@ static const struct {
 		"size of the key (default: the size of the key that is loaded)" },
 	[OPT_KEY_DESC] = { "key-desc", 0, KIND_STRING, "[TYPE:]DESC",
 		"the key: its type (default logon) and description" },
+	[OPT_DOUBLE] = { "double", 0, KIND_OPTIONAL, "PAIR",
+		"two layers: AES-XTS under Adiantum; fips: under AES-CBC-ESSIV" },
+	[OPT_OUTER_CIPHER] = { "outer-cipher", 0, KIND_STRING, "CIPHER",
+		"two layers: the outer one's cipher, mode and IV" },
+	[OPT_OUTER_KEY_SIZE] = { "outer-key-size", 0, KIND_NUMBER, "BITS",
+		"size of the outer layer's key" },
+	[OPT_OUTER_KEY_DESC] = { "outer-key-desc", 0, KIND_STRING, "[TYPE:]DESC",
+		"the outer layer's key, another than the inner one's" },
+	[OPT_OUTER_SKIP] = { "outer-skip", 0, KIND_NUMBER, "SECTORS",
+		"IV of the outer layer's first sector, counted in 512 bytes" },
+	[OPT_ALLOW_SAME_CIPHER] = { "allow-same-cipher", 0, KIND_FLAG, NULL,
+		"let both layers have the same cipher and mode" },
 	[OPT_KEYRING] = { "keyring", 0, KIND_STRING, "KEYRING",
 		"keyring of the key: @u, @s, @us, a name or a number (key load: @u)" },
 	[OPT_KEY_TYPE] = { "key-type", 0, KIND_STRING, "TYPE",
@@ -136,6 +149,18 @@ static bool parse_size(const char *text, uint64_t *bytes)
 	return false;
 }
 
+static int has_arg(enum opt_kind kind)
+{
+	switch (kind) {
+	case KIND_FLAG:
+		return no_argument;
+	case KIND_OPTIONAL:
+		return optional_argument;
+	default:
+		return required_argument;
+	}
+}
+
 static int set_option(struct options *o, enum opt_id id, const char *arg)
 {
 	const char *end;
@@ -147,8 +172,9 @@ static int set_option(struct options *o, enum opt_id id, const char *arg)
 	switch (opts[id].kind) {
 	case KIND_FLAG:
 		return 0;
+	case KIND_OPTIONAL:
 	case KIND_STRING:
-		if (!*arg)
+		if (arg && !*arg)
 			return diag_fail(-1, "Option --%s has an empty argument.", opts[id].name);
 		o->str[id] = arg;
 		return 0;
@@ -188,13 +214,13 @@ int options_parse(struct options *o, int argc, char **argv)
 
 	*p++ = ':';	/* a missing argument is told apart */
 	for (id = 0; id < NR_OPTS; id++) {
-		int has_arg = opts[id].kind == KIND_FLAG ? no_argument : required_argument;
+		int arg = has_arg(opts[id].kind);
 
-		longopts[id] = (struct option){ opts[id].name, has_arg, NULL, LONG_ONLY + (int)id };
+		longopts[id] = (struct option){ opts[id].name, arg, NULL, LONG_ONLY + (int)id };
 		if (!opts[id].short_name)
 			continue;
 		*p++ = opts[id].short_name;
-		if (has_arg == required_argument)
+		if (arg == required_argument)
 			*p++ = ':';
 	}
 	*p = '\0';
@@ -255,8 +281,12 @@ void options_help(void)
 	enum opt_id id;
 
 	for (id = 0; id < NR_OPTS; id++) {
-		snprintf(text, sizeof(text), "--%s%s%s", opts[id].name,
-			 opts[id].arg ? "=" : "", opts[id].arg ? opts[id].arg : "");
+		if (opts[id].kind == KIND_FLAG)
+			snprintf(text, sizeof(text), "--%s", opts[id].name);
+		else if (opts[id].kind == KIND_OPTIONAL)
+			snprintf(text, sizeof(text), "--%s[=%s]", opts[id].name, opts[id].arg);
+		else
+			snprintf(text, sizeof(text), "--%s=%s", opts[id].name, opts[id].arg);
 		if (opts[id].short_name)
 			printf("  -%c, %-30s %s\n", opts[id].short_name, text, opts[id].help);
 		else

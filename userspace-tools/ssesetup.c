@@ -18,6 +18,9 @@
 
 #define OPTS_KEYFILE	(OPT_BIT(OPT_KEY_FILE) | OPT_BIT(OPT_KEYFILE_SIZE) |	\
 			 OPT_BIT(OPT_KEYFILE_OFFSET))
+#define OPTS_OUTER	(OPT_BIT(OPT_DOUBLE) | OPT_BIT(OPT_OUTER_CIPHER) |	\
+			 OPT_BIT(OPT_OUTER_KEY_SIZE) | OPT_BIT(OPT_OUTER_KEY_DESC) | \
+			 OPT_BIT(OPT_OUTER_SKIP) | OPT_BIT(OPT_ALLOW_SAME_CIPHER))
 #define OPTS_PERF	(OPT_BIT(OPT_PERF_SAME_CPU_CRYPT) |		\
 			 OPT_BIT(OPT_PERF_SUBMIT_FROM_CRYPT_CPUS) |	\
 			 OPT_BIT(OPT_PERF_NO_READ_WORKQUEUE) |		\
@@ -47,7 +50,7 @@ static const struct command {
 	  "take a key out of the keyrings" },
 	{ "open", NULL, "DEVICE NAME", 2, true,
 	  OPT_BIT(OPT_TYPE) | OPT_BIT(OPT_CIPHER) | OPT_BIT(OPT_KEY_SIZE) |
-	  OPT_BIT(OPT_KEY_DESC) | OPT_BIT(OPT_KEYRING) | OPT_BIT(OPT_SECTOR_SIZE) |
+	  OPT_BIT(OPT_KEY_DESC) | OPT_BIT(OPT_KEYRING) | OPTS_OUTER | OPT_BIT(OPT_SECTOR_SIZE) |
 	  OPT_BIT(OPT_IV_LARGE_SECTORS) | OPT_BIT(OPT_OFFSET) | OPT_BIT(OPT_SKIP) |
 	  OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_DEVICE_SIZE) | OPT_BIT(OPT_READONLY) |
 	  OPT_BIT(OPT_SHARED) | OPT_BIT(OPT_ALLOW_DISCARDS) | OPTS_PERF, cmd_open,
@@ -60,7 +63,8 @@ static const struct command {
 	  OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_DEVICE_SIZE) | OPT_BIT(OPT_KEYRING), cmd_resize,
 	  "give a mapping another size (default: all of the device)" },
 	{ "suspend", NULL, "NAME", 1, true, 0, cmd_suspend, "stop I/O and wipe the key" },
-	{ "resume", NULL, "NAME", 1, true, OPT_BIT(OPT_KEY_DESC) | OPT_BIT(OPT_KEYRING), cmd_resume,
+	{ "resume", NULL, "NAME", 1, true,
+	  OPT_BIT(OPT_KEY_DESC) | OPT_BIT(OPT_OUTER_KEY_DESC) | OPT_BIT(OPT_KEYRING), cmd_resume,
 	  "take the key from the keyring again and go on" },
 };
 

@@ -23,6 +23,7 @@ static const struct {
 	{ "no_write_workqueue",		SSE_NO_WRITE_WORKQUEUE },
 	{ "high_priority",		SSE_HIGH_PRIORITY },
 	{ "iv_large_sectors",		SSE_IV_LARGE_SECTORS },
+	{ "allow_same_cipher",		SSE_ALLOW_SAME_CIPHER },
 };
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -276,6 +277,13 @@ int cipher_check_key_size(const char *cipher, unsigned int bytes)
 
 /* Table lines */
 
+const char *layer_name(unsigned int layer)
+{
+	static const char * const names[SSE_LAYERS_MAX] = { "inner", "outer" };
+
+	return names[layer];
+}
+
 void table_free(struct sse_table *t)
 {
 	unsigned int i;
@@ -347,25 +355,66 @@ static unsigned int count_words(const char *s)
 	return n;
 }
 
+/* Appends "<cipher> <key> <iv_offset>". */
+static void append_layer(char **s, const struct sse_layer *layer)
+{
+	char *key = keyref_format(&layer->key);
+
+	if (key) {
+		append(s, "%s %s %" PRIu64, layer->cipher, key, layer->iv_offset);
+	} else {
+		free(*s);
+		*s = NULL;
+	}
+	free(key);
+}
+
 char *table_format(const struct sse_table *t)
 {
 	char *options = table_flag_words(t);
-	char *key = keyref_format(&t->layer[0].key);
-	char *line = NULL;
+	char *line = strdup("");
+	unsigned int i;
 
 	if (t->sector_size != SECTOR_SIZE)
 		append(&options, "sector_size:%u", t->sector_size);
-	if (!options || !key)
-		goto out;
-	line = strdup("");
-	append(&line, "%s %s %" PRIu64 " %s %" PRIu64, t->layer[0].cipher, key,
-	       t->iv_offset, t->device, t->start);
+	for (i = 1; i < t->nr_layers; i++) {
+		append(&options, "%s", layer_name(i));
+		append_layer(&options, &t->layer[i]);
+	}
+	append_layer(&line, &t->layer[0]);
+	append(&line, "%s %" PRIu64, t->device, t->start);
+	if (!options) {
+		free(line);
+		return NULL;
+	}
 	if (*options)
 		append(&line, "%u %s", count_words(options), options);
-out:
 	free(options);
-	free(key);
 	return line;
+}
+
+static bool table_key_parse(struct keyref *key, const char *word)
+{
+	const char *desc;
+
+	if (!strcmp(word, "-"))
+		return true;
+	if (!reference_split(word, &key->bytes, key->type, &desc) || strlen(desc) >= sizeof(key->desc))
+		return false;
+	memcpy(key->desc, desc, strlen(desc) + 1);
+	return true;
+}
+
+/* RC_DEVICE, with nothing said, for words that aren't a layer. */
+static int layer_parse(struct sse_table *t, unsigned int layer, const char *cipher,
+		       const char *key, const char *iv_offset)
+{
+	struct sse_layer *l = &t->layer[layer];
+
+	if (!cipher || !key || !iv_offset || !table_key_parse(&l->key, key) ||
+	    !number(iv_offset, UINT64_MAX, &l->iv_offset))
+		return RC_DEVICE;
+	return table_set_cipher(t, layer, cipher);
 }
 
 static int option_parse(struct sse_table *t, const char *word)
@@ -395,7 +444,7 @@ int table_parse(const char *params, struct sse_table *t)
 {
 	char *copy, *save = NULL, *word, *fixed[FIXED_WORDS] = { NULL };
 	uint64_t nr_options = 0, got = 0;
-	const char *desc;
+	char *layer[3];
 	unsigned int i;
 	int rc = RC_OK;
 
@@ -418,7 +467,17 @@ int table_parse(const char *params, struct sse_table *t)
 			goto malformed;
 		while ((word = strtok_r(NULL, " ", &save))) {
 			got++;
-			rc = option_parse(t, word);
+			if (!strcmp(word, layer_name(1)) && t->nr_layers == 1) {
+				for (i = 0; i < 3; i++)
+					layer[i] = strtok_r(NULL, " ", &save);
+				got += 3;
+				t->nr_layers = 2;
+				rc = layer_parse(t, 1, layer[0], layer[1], layer[2]);
+				if (rc == RC_DEVICE)
+					goto malformed;
+			} else {
+				rc = option_parse(t, word);
+			}
 			if (rc)
 				goto out;
 		}
@@ -426,22 +485,14 @@ int table_parse(const char *params, struct sse_table *t)
 	if (got != nr_options)
 		goto malformed;
 
-	if (strcmp(fixed[1], "-")) {
-		struct keyref *key = &t->layer[0].key;
-
-		if (!reference_split(fixed[1], &key->bytes, key->type, &desc) ||
-		    strlen(desc) >= sizeof(key->desc))
-			goto malformed;
-		memcpy(key->desc, desc, strlen(desc) + 1);
-	}
-	if (!number(fixed[2], UINT64_MAX, &t->iv_offset) ||
-	    !number(fixed[4], UINT64_MAX, &t->start))
+	rc = layer_parse(t, 0, fixed[0], fixed[1], fixed[2]);
+	if (rc == RC_DEVICE || !number(fixed[4], UINT64_MAX, &t->start))
 		goto malformed;
+	if (rc)
+		goto out;
 	t->device = strdup(fixed[3]);
 	if (!t->device)
 		rc = diag_nomem();
-	else
-		rc = table_set_cipher(t, 0, fixed[0]);
 	goto out;
 
 malformed:

@@ -31,9 +31,11 @@ struct keyref {
 struct sse_layer {
 	char *cipher;
 	struct keyref key;		/* no type: no key, table shows "-" */
+	uint64_t iv_offset;		/* in sectors of 512 bytes */
 };
 
-#define SSE_LAYERS_MAX	1
+/* The first layer is the inner one. */
+#define SSE_LAYERS_MAX	2
 
 #define SSE_ALLOW_DISCARDS		0x01u
 #define SSE_SAME_CPU_CRYPT		0x02u
@@ -42,11 +44,11 @@ struct sse_layer {
 #define SSE_NO_WRITE_WORKQUEUE		0x10u
 #define SSE_HIGH_PRIORITY		0x20u
 #define SSE_IV_LARGE_SECTORS		0x40u
+#define SSE_ALLOW_SAME_CIPHER		0x80u
 
 struct sse_table {
 	struct sse_layer layer[SSE_LAYERS_MAX];
 	unsigned int nr_layers;
-	uint64_t iv_offset;
 	char *device;
 	uint64_t start;
 	unsigned int sector_size;
@@ -58,6 +60,9 @@ struct sse_table {
 int table_parse(const char *params, struct sse_table *t);
 int table_set_cipher(struct sse_table *t, unsigned int layer, const char *cipher);
 void table_free(struct sse_table *t);
+
+/* "inner" or "outer", as the target's messages and status have it. */
+const char *layer_name(unsigned int layer);
 
 /* The target's parameters, to be freed; NULL: no memory. */
 char *table_format(const struct sse_table *t);

@@ -16,6 +16,7 @@
 static const char * const seeds[] = {
 	"aes-xts-plain64 :64:logon:dmsse:a 0 7:0 0",
 	"capi:cbc(aes)-essiv:sha256 :32:user:a 8 253:12 2048 2 allow_discards sector_size:4096",
+	"aes-xts-plain64 :64:logon:dmsse:a 0 7:0 0 4 outer aes-cbc-essiv:sha256 :32:logon:a:b 8",
 	"active layers:1 inner:keyed read_bios:12 insecure",
 	":64:logon:dmsse:a", "user:abc", "xchacha12,aes-adiantum-plain64", "capi:xts(aes)-plain64be",
 };

@@ -30,6 +30,10 @@ static const char * const good[] = {
 	"aes-xts-plain64 :64:logon:a:b:c 0 7:0 0 7 allow_discards same_cpu_crypt "
 		"submit_from_crypt_cpus no_read_workqueue no_write_workqueue high_priority "
 		"iv_large_sectors",
+	"aes-xts-plain64 :64:logon:dmsse:a 0 7:0 0 4 outer xchacha12,aes-adiantum-plain64 "
+		":32:logon:dmsse:b 0",
+	"aes-xts-plain64 :64:logon:dmsse:a 8 7:0 0 6 allow_discards allow_same_cipher outer "
+		"capi:xts(aes)-plain64 :64:user:b 16",
 	/* Options of a later target are carried along. */
 	"aes-xts-plain64 :64:logon:dmsse:a 0 7:0 0 3 allow_discards shiny:1 new_thing",
 };
@@ -50,6 +54,11 @@ static const char * const bad[] = {
 	"aes-xts-plain64 :64:logon:a:b 0 7:0 0 2 allow_discards",
 	"aes-xts-plain64 :64:logon:a:b 0 7:0 0 1 allow_discards same_cpu_crypt",
 	"aes-xts-plain64 :64:logon:a:b 0 7:0 0 allow_discards",
+	"aes-xts-plain64 :64:logon:a:b 0 7:0 0 1 outer",
+	"aes-xts-plain64 :64:logon:a:b 0 7:0 0 3 outer aes-cbc-essiv:sha256 :32:logon:a:c",
+	"aes-xts-plain64 :64:logon:a:b 0 7:0 0 4 outer aes-cbc-essiv:sha256 0123 0",
+	"aes-xts-plain64 :64:logon:a:b 0 7:0 0 4 outer aes-cbc-essiv:sha256 :32:logon:a:c x",
+	"aes-xts-plain64 :64:logon:a:b 0 7:0 0 1 outer aes-cbc-essiv:sha256 :32:logon:a:c 0",
 };
 
 static void test_tables(void)
