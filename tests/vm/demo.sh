@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # What tests/demo shows in the guest: the life of an encrypted disk, with the
-# commands that a user would type. /dev/vda is the disk; $DEMO_DIR has tree.tar
-# and the checksums of what is in it.
+# commands that a user would type. /dev/vda is the disk, /dev/vdb one for two
+# layers; $DEMO_DIR has tree.tar and the checksums of what is in it.
 
 # From modprobe's own path, as on a host where it is installed.
 unset DMSSE_MODULE
@@ -109,4 +109,51 @@ is "all $files checksums are right" $? 0
 must umount "$mnt"
 must dmsetup status vm1
 must ssesetup close vm1
+
+act "Double encryption: a disk under two ciphers and two keys, in one pass"
+disk=/dev/vdb
+text='the secret of two layers'
+diag "\$ head -c 32 /dev/urandom | ssesetup key load dmsse:vm2-outer --key-file -"
+head -c 32 /dev/urandom | ssesetup key load dmsse:vm2-outer --key-file - || bail "no key"
+diag "\$ head -c 64 /dev/urandom | ssesetup key load dmsse:vm2-inner --key-file -"
+head -c 64 /dev/urandom | ssesetup key load dmsse:vm2-inner --key-file - || bail "no key"
+# dm-crypt looks where dmsetup has its keys.
+keyctl link @u @s
+must ssesetup open --type plain $disk vm2 --double --key-desc dmsse:vm2-inner --outer-key-desc dmsse:vm2-outer --sector-size 4096
+must dmsetup table --showkeys vm2
+must mkfs.ext4 -q /dev/mapper/vm2
+must mount /dev/mapper/vm2 "$mnt"
+diag "\$ yes '$text' | head -c 8M > $mnt/secret"
+yes "$text" | head -c 8M >"$mnt/secret"
+must umount "$mnt"
+must ssesetup close vm2
+
+act "... peeled by stock dm-crypt: one key alone shows nothing, both show all"
+holds_text() {
+	grep -q -a -F "$text" "$1"
+}
+# The cipher and key of a layer, and what it lies on.
+peel() {
+	must dmsetup create "$1" --table "0 $(sectors $disk) crypt $2 0 $3 0 1 sector_size:4096"
+}
+outer="xchacha12,aes-adiantum-plain64 :32:logon:dmsse:vm2-outer"
+inner="aes-xts-plain64 :64:logon:dmsse:vm2-inner"
+peel peeled "$outer" $disk
+is "with the outer key alone there is no file system" "$(blkid -p /dev/mapper/peeled 2>/dev/null)" ""
+refute "... and not a line of the text" holds_text /dev/mapper/peeled
+must dmsetup remove peeled
+peel peeled "$inner" $disk
+is "with the inner key alone there is no file system" "$(blkid -p /dev/mapper/peeled 2>/dev/null)" ""
+refute "... and not a line of the text" holds_text /dev/mapper/peeled
+must dmsetup remove peeled
+peel peeled-outer "$outer" $disk
+peel peeled "$inner" /dev/mapper/peeled-outer
+must mount -o ro /dev/mapper/peeled "$mnt"
+check "with both, the inner one on the outer one, the text is there" holds_text "$mnt/secret"
+must umount "$mnt"
+must dmsetup remove peeled
+must dmsetup remove peeled-outer
+keyctl unlink @u @s
+must ssesetup key unlink dmsse:vm2-inner
+must ssesetup key unlink dmsse:vm2-outer
 done_testing
