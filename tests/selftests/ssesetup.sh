@@ -28,14 +28,15 @@ chmod 600 "$KEYFILE"
 clean_keys() {
 	local desc
 
-	for desc in dmsse:setup dmsse:other dmsse:short dmsse:halves dmsse:pipe; do
+	for desc in dmsse:setup dmsse:other dmsse:short dmsse:halves dmsse:pipe dmsse:outer \
+		dmsse:common; do
 		"$SSESETUP" key unlink "$desc" 2>/dev/null
 		"$SSESETUP" key unlink "user:$desc" 2>/dev/null
 	done
 	return 0
 }
 at_exit clean_keys
-for name in "$MAP" "$MAP-2" "$MAP-linear" "$MAP-crypt"; do
+for name in "$MAP" "$MAP-2" "$MAP-linear" "$MAP-crypt" "$MAP-below"; do
 	at_exit "dm_remove $name"
 done
 
@@ -267,7 +268,7 @@ for word in allow_discards same_cpu_crypt submit_from_crypt_cpus no_read_workque
 done
 like "... size, offsets" "$WORDS" " 0 1024 sse [^ ]+ [^ ]+ 32 [0-9:]+ 16 7 "
 right "status" status "$MAP"
-like "... shows them" "$OUT" "sector size:  4096.*offset:  16 sectors.*skipped: 32.*flags:   allow_disc"
+like "... shows them" "$OUT" "skipped: 32.*sector size:  4096.*offset:  16 sectors.*flags:   allow_disc"
 right "a second one that doesn't overlap" open --type plain --shared "$DISK" "$MAP-2" \
 	--key-desc "$DESC" --offset 1040 --device-size 4K
 right "close" close "$MAP-2"
@@ -366,6 +367,78 @@ dmsetup suspend "$MAP"
 right "resume what dmsetup has suspended" resume "$MAP"
 right "suspend" suspend "$MAP"
 right "close a suspended mapping" close "$MAP"
+
+### Two layers
+
+# Without a header, data of the last mapping could be taken for one.
+dd if=/dev/zero of="$DISK" bs=64k count=2 conv=notrunc status=none
+OUTER=$(key_hex 32 outer)
+hex_to_bin <<<"$OUTER" | "$SSESETUP" key load dmsse:outer >/dev/null
+head -c 32 "$KEYFILE" | "$SSESETUP" key load dmsse:common >/dev/null
+
+# CIPHER IV_OFFSET START: two dm-crypt devices, the inner one as $MAP-crypt.
+stack() {
+	crypt_create "$MAP-below" "0 $((32768 - $3)) crypt $1 $OUTER 0 $DISK $3" &&
+		crypt_create "$MAP-crypt" "0 $((32768 - $3 - $2)) crypt aes-xts-plain64 $(key_hex 64 setup) 0 /dev/mapper/$MAP-below $2"
+}
+unstack() {
+	dm_remove "$MAP-crypt"
+	dm_remove "$MAP-below"
+}
+
+have_module adiantum
+# PAIR-OPTION OUTER-CIPHER IV_OFFSET START
+for pair in "--double xchacha12,aes-adiantum-plain64 0 0" \
+	"--double=adiantum xchacha12,aes-adiantum-plain64 64 8" \
+	"--double=fips aes-cbc-essiv:sha256 0 0"; do
+	read -r option outer skip start <<<"$pair"
+	open_right "open $option" "$option" --outer-key-desc dmsse:outer --outer-skip "$skip" \
+		--offset $((start + skip))
+	table_is "0 $((32768 - start - skip)) sse aes-xts-plain64 :64:logon:$DESC 0 DEV $((start + skip)) 4 outer $outer :32:logon:dmsse:outer $skip"
+	dd if="$WORK/data" of="/dev/mapper/$MAP" bs=64k oflag=direct conv=notrunc status=none
+	close_right
+	check "two dm-crypt devices are set up" stack "$outer" "$skip" "$start"
+	is "... and read the same" "$(sha "/dev/mapper/$MAP-crypt" 16)" "$(sha256sum <"$WORK/data")"
+	unstack
+done
+
+open_right "open with ciphers of one's own" --outer-cipher 'capi:xts(serpent)-plain64' \
+	--outer-key-desc dmsse:outer --sector-size 4096
+dd if="$WORK/data" of="/dev/mapper/$MAP" bs=64k oflag=direct conv=notrunc status=none
+right "status" status "$MAP"
+for ere in '  cipher:  aes-xts-plain64' '  keysize: 512 bits' "  key description: logon:$DESC" \
+	'  outer cipher:  capi:xts\(serpent\)-plain64' '  outer keysize: 256 bits' \
+	'  outer key description: logon:dmsse:outer' '  outer key in keyring: yes' \
+	'  layers: 2' '  inner: keyed' '  outer: keyed'; do
+	like "... says $ere" "$OUT" "$ere"
+done
+right "resize keeps both layers" resize --size 16384 "$MAP"
+like "... as the table shows" "$(dmsetup table "$MAP")" "^0 16384 sse .* outer capi:xts"
+right "suspend" suspend "$MAP"
+like "... wipes both keys" "$(dmsetup status "$MAP")" "inner:no-key .* outer:no-key"
+wrong 1 "has a key of 256 bits, --outer-key-desc says 512" \
+	resume --outer-key-desc :64:logon:dmsse:outer "$MAP"
+wrong 1 "part in common.*stays suspended" resume --outer-key-desc dmsse:common "$MAP"
+"$SSESETUP" key unlink dmsse:outer
+wrong 2 "No key 'dmsse:outer'.*stays suspended" resume "$MAP"
+hex_to_bin <<<"$OUTER" | "$SSESETUP" key load dmsse:outer >/dev/null
+right "resume takes both keys again" resume "$MAP"
+is "... the data are there" "$(sha "/dev/mapper/$MAP" 16)" "$(sha256sum <"$WORK/data")"
+close_right
+
+wrong 1 "kernel says: .*part in common" open --type plain "$DISK" "$MAP" --key-desc "$DESC" \
+	--double --outer-key-desc dmsse:common
+wrong 1 "kernel says: .*allow_same_cipher" open --type plain "$DISK" "$MAP" --key-desc "$DESC" \
+	--outer-cipher 'capi:xts(aes)-plain64' --outer-key-desc dmsse:outer
+open_right "--allow-same-cipher allows it" --outer-cipher 'capi:xts(aes)-plain64' \
+	--outer-key-desc dmsse:outer --allow-same-cipher
+close_right
+open_right "one layer" --sector-size 512
+right "suspend it" suspend "$MAP"
+wrong 1 "has one layer: its key is named with --key-desc" \
+	resume --outer-key-desc dmsse:outer "$MAP"
+right "resume it" resume "$MAP"
+close_right
 
 ### The module
 
