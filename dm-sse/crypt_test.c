@@ -551,33 +551,83 @@ KUNIT_ARRAY_PARAM(configs, configs, config_name);
  * Each kind of IV, cipher and driver as inner and as outer layer. Once there
  * is a cryptd instance it is what "xts(aes)" means, hence the driver's name.
  */
-#define LAYER(key_, spec_, alg_, iv_)	\
-	(&(const struct config) { .spec = spec_, .plain_alg = alg_, .iv = iv_, .key_size = key_ })
-#define XTS		64, "capi:xts(ecb(aes-generic))-plain64", "xts(aes)", REF_LE64
-#define XTS_32		64, "aes-xts-plain", "xts(aes)", REF_LE32
-#define XTS_CRYPTD	64, "capi:cryptd(xts(ecb(aes-generic)))-plain64", "xts(aes)", REF_LE64
-#define SERPENT_BE	32, "serpent-xts-plain64be", "xts(serpent)", REF_BE64
-#define ESSIV		32, "aes-cbc-essiv:sha256", "cbc(aes)", REF_ESSIV
-#define CBC_CRYPTD	32, "capi:cryptd(cbc(ecb(aes-generic)))-plain64", "cbc(aes)", REF_LE64
-#define ADIANTUM	32, "capi:adiantum(xchacha12,aes)-plain64", "adiantum(xchacha12,aes)", REF_LE64
-#define PAIR_(name_, size_, large_, key_, spec_, alg_, iv_, ...)	\
-	{ name_, spec_, alg_, iv_, key_, size_, large_, LAYER(__VA_ARGS__) }
-#define PAIR(...)	PAIR_(__VA_ARGS__)
-
-static const struct config pairs[] = {
-	PAIR("xts, adiantum 512", 512, false, XTS, ADIANTUM),
-	PAIR("xts, adiantum 4096", 4096, false, XTS, ADIANTUM),
-	PAIR("adiantum, xts 4096 large", 4096, true, ADIANTUM, XTS),
-	PAIR("xts, cbc essiv 4096", 4096, false, XTS, ESSIV),
-	PAIR("cbc essiv, serpent 512", 512, false, ESSIV, SERPENT_BE),
-	PAIR("serpent, xts plain 2048 large", 2048, true, SERPENT_BE, XTS_32),
-	PAIR("xts twice 1024", 1024, false, XTS, XTS_32),
-	PAIR("cryptd, adiantum 4096", 4096, false, XTS_CRYPTD, ADIANTUM),
-	PAIR("adiantum, cryptd 4096", 4096, false, ADIANTUM, XTS_CRYPTD),
-	PAIR("cryptd, cryptd 512", 512, false, XTS_CRYPTD, CBC_CRYPTD),
+static const struct config xts = {
+	.spec = "capi:xts(ecb(aes-generic))-plain64", .plain_alg = "xts(aes)",
+	.iv = REF_LE64, .key_size = 64,
 };
 
-KUNIT_ARRAY_PARAM(pairs, pairs, config_name);
+static const struct config xts_32 = {
+	.spec = "aes-xts-plain", .plain_alg = "xts(aes)", .iv = REF_LE32, .key_size = 64,
+};
+
+static const struct config xts_cryptd = {
+	.spec = "capi:cryptd(xts(ecb(aes-generic)))-plain64", .plain_alg = "xts(aes)",
+	.iv = REF_LE64, .key_size = 64,
+};
+
+static const struct config serpent_be = {
+	.spec = "serpent-xts-plain64be", .plain_alg = "xts(serpent)",
+	.iv = REF_BE64, .key_size = 32,
+};
+
+static const struct config essiv = {
+	.spec = "aes-cbc-essiv:sha256", .plain_alg = "cbc(aes)", .iv = REF_ESSIV, .key_size = 32,
+};
+
+static const struct config cbc_cryptd = {
+	.spec = "capi:cryptd(cbc(ecb(aes-generic)))-plain64", .plain_alg = "cbc(aes)",
+	.iv = REF_LE64, .key_size = 32,
+};
+
+static const struct config adiantum = {
+	.spec = "capi:adiantum(xchacha12,aes)-plain64", .plain_alg = "adiantum(xchacha12,aes)",
+	.iv = REF_LE64, .key_size = 32,
+};
+
+static const struct config toy = {
+	.spec = "capi:dmssetest-plain64", .plain_alg = "dmssetest", .iv = REF_LE64, .key_size = 16,
+};
+
+struct pair {
+	const char *name;
+	unsigned int sector_size;
+	bool large;
+	const struct config *inner;
+	const struct config *outer; /* NULL: none */
+};
+
+static const struct pair pairs[] = {
+	{ "xts, adiantum 512", 512, false, &xts, &adiantum },
+	{ "xts, adiantum 4096", 4096, false, &xts, &adiantum },
+	{ "adiantum, xts 4096 large", 4096, true, &adiantum, &xts },
+	{ "xts, cbc essiv 4096", 4096, false, &xts, &essiv },
+	{ "cbc essiv, serpent 512", 512, false, &essiv, &serpent_be },
+	{ "serpent, xts plain 2048 large", 2048, true, &serpent_be, &xts_32 },
+	{ "xts twice 1024", 1024, false, &xts, &xts_32 },
+	{ "cryptd, adiantum 4096", 4096, false, &xts_cryptd, &adiantum },
+	{ "adiantum, cryptd 4096", 4096, false, &adiantum, &xts_cryptd },
+	{ "cryptd, cryptd 512", 512, false, &xts_cryptd, &cbc_cryptd },
+};
+
+static const struct config *config_of(struct kunit *test, const struct pair *pair)
+{
+	struct config *config = kunit_kzalloc(test, sizeof(*config), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, config);
+	*config = *pair->inner;
+	config->name = pair->name;
+	config->sector_size = pair->sector_size;
+	config->large = pair->large;
+	config->outer = pair->outer;
+	return config;
+}
+
+static void pair_name(const struct pair *pair, char *desc)
+{
+	strscpy(desc, pair->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(pairs, pairs, pair_name);
 
 static u64 random_offset(u64 *state, unsigned int unit)
 {
@@ -585,9 +635,8 @@ static u64 random_offset(u64 *state, unsigned int unit)
 		test_random(state) & ~(u64)(unit - 1);
 }
 
-static void test_layouts(struct kunit *test)
+static void random_runs(struct kunit *test, const struct config *config)
 {
-	const struct config *config = test->param_value;
 	u64 state = dmsse_test_begin(test);
 	u64 unit = config->sector_size / 512;
 	unsigned int rounds = dmsse_test_rounds / 8, round;
@@ -605,14 +654,14 @@ static void test_layouts(struct kunit *test)
 	}
 }
 
-static const struct config crossing[] = {
-	PAIR("plain64, plain64be", 512, false, XTS, SERPENT_BE),
-	PAIR("plain64be, plain", 512, false, SERPENT_BE, XTS_32),
-};
+static void test_layouts(struct kunit *test)
+{
+	random_runs(test, test->param_value);
+}
 
 static void test_pair_layouts(struct kunit *test)
 {
-	test_layouts(test);
+	random_runs(test, config_of(test, test->param_value));
 }
 
 /*
@@ -623,6 +672,10 @@ static void test_pair_offsets(struct kunit *test)
 {
 	static const u64 offsets[] = {
 		0, (1ULL << 32) - 3, 1ULL << 32, (1ULL << 63) - 4, -5ULL, -1ULL,
+	};
+	static const struct pair crossing[] = {
+		{ "plain64, plain64be", 512, false, &xts, &serpent_be },
+		{ "plain64be, plain", 512, false, &serpent_be, &xts_32 },
 	};
 	u64 state = dmsse_test_seed ?: 1;
 	struct arena *src = new_arena(test, &state), *dst = new_arena(test, &state);
@@ -637,8 +690,8 @@ static void test_pair_offsets(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(offsets) * ARRAY_SIZE(offsets) * ARRAY_SIZE(crossing); i++) {
 		u64 inner = offsets[i % ARRAY_SIZE(offsets)];
 		u64 outer = offsets[i / ARRAY_SIZE(offsets) % ARRAY_SIZE(offsets)];
-		struct rig *rig = create_rig(test, &crossing[i % ARRAY_SIZE(crossing)], inner,
-					     outer, &state);
+		const struct pair *pair = &crossing[i % ARRAY_SIZE(crossing)];
+		struct rig *rig = create_rig(test, config_of(test, pair), inner, outer, &state);
 
 		copy_run(src, src->data, linear, size, false);
 		KUNIT_ASSERT_EQ(test, reference_crypt(rig, 0, linear, size, true), 0);
@@ -921,14 +974,12 @@ static void manner_name(const struct manner_case *c, char *desc)
 
 KUNIT_ARRAY_PARAM(manners, manners, manner_name);
 
-#define TOY		16, "capi:dmssetest-plain64", "dmssetest", REF_LE64
-
-static const struct config test_configs[] = {
-	{ "toy 512", "capi:dmssetest-plain64", "dmssetest", REF_LE64, 16, 512 },
-	{ "toy 4096", "capi:dmssetest-plain64", "dmssetest", REF_LE64, 16, 4096 },
-	PAIR("toy, toy 512", 512, false, TOY, TOY),
-	PAIR("toy, xts 4096", 4096, false, TOY, XTS),
-	PAIR("adiantum, toy 512", 512, false, ADIANTUM, TOY),
+static const struct pair toys[] = {
+	{ "toy 512", 512, false, &toy },
+	{ "toy 4096", 4096, false, &toy },
+	{ "toy, toy 512", 512, false, &toy, &toy },
+	{ "toy, xts 4096", 4096, false, &toy, &xts },
+	{ "adiantum, toy 512", 512, false, &adiantum, &toy },
 };
 
 #define TOY_SECTORS	8
@@ -1029,19 +1080,21 @@ static void test_manner(struct kunit *test)
 {
 	unsigned int i, fail_at;
 
-	for (i = 0; i < ARRAY_SIZE(test_configs); i++)
-		for (fail_at = 0; fail_at <= TOY_SECTORS * toy_layers(&test_configs[i]);
-		     fail_at++) {
-			toy_run(test, &test_configs[i], test->param_value, fail_at, true);
-			toy_run(test, &test_configs[i], test->param_value, fail_at, false);
+	for (i = 0; i < ARRAY_SIZE(toys); i++) {
+		const struct config *config = config_of(test, &toys[i]);
+
+		for (fail_at = 0; fail_at <= TOY_SECTORS * toy_layers(config); fail_at++) {
+			toy_run(test, config, test->param_value, fail_at, true);
+			toy_run(test, config, test->param_value, fail_at, false);
 		}
+	}
 }
 
 /* What no sleep is allowed for, and the cipher can't do without, is said. */
 static void test_scattered_needs_sleep(struct kunit *test)
 {
 	u64 state = 1;
-	struct rig *rig = create_rig(test, &test_configs[0], 0, 0, &state);
+	struct rig *rig = create_rig(test, config_of(test, &toys[0]), 0, 0, &state);
 	struct arena *arena = new_arena(test, &state);
 
 	memset(&plan, 0, sizeof(plan));
@@ -1052,6 +1105,63 @@ static void test_scattered_needs_sleep(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rig->crypt->src.iter.bi_size, 1024U);
 	KUNIT_EXPECT_EQ(test, dmsse_crypt_run(rig->crypt, true), 0);
 	KUNIT_EXPECT_EQ(test, plan.requests, 2U);
+}
+
+static void destroy_pool(void *data)
+{
+	dmsse_bounce_pool_destroy(data);
+}
+
+/* First byte of the bounce pages that isn't zero, beyond the data as well. */
+static const u8 *find_data(const struct dmsse_bounce *bounce)
+{
+	unsigned int i;
+
+	for (i = 0; i < bounce->nr; i++) {
+		struct page *page = bounce->vec[i].bv_page;
+		const u8 *found = memchr_inv(page_address(page), 0, page_size(page));
+
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
+/*
+ * As io.c does it: a write fails in its second layer, and leaves nothing of
+ * the first one's work in the pages that are given back.
+ */
+static void test_failed_write(struct kunit *test)
+{
+	u64 state = dmsse_test_seed ?: 1;
+	struct rig *rig = create_rig(test, config_of(test, &toys[2]), 0, 0, &state);
+	struct dmsse_bounce_pool *pool = kunit_kzalloc(test, sizeof(*pool), GFP_KERNEL);
+	struct arena *src = new_arena(test, &state);
+	unsigned int fail_at, size = 40 * 512;
+
+	KUNIT_ASSERT_NOT_NULL(test, pool);
+	KUNIT_ASSERT_EQ(test, dmsse_bounce_pool_init(pool), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, destroy_pool, pool), 0);
+	KUNIT_ASSERT_TRUE(test, lay_out(&state, src, PAGES, 0, size));
+
+	for (fail_at = 2; fail_at <= 80; fail_at += 2) {
+		struct dmsse_bounce bounce;
+		int r;
+
+		memset(&plan, 0, sizeof(plan));
+		plan.fail_at = fail_at;
+		plan.error = -EIO;
+		KUNIT_ASSERT_TRUE(test, prepare(rig, src, src, 0, size, true, 0));
+		dmsse_bounce_alloc(pool, &bounce, size);
+		rig->crypt->dst.vec = bounce.vec;
+		rig->crypt->dst.iter = (struct bvec_iter) { .bi_size = size };
+		r = run_to_end(rig, true);
+		KUNIT_EXPECT_EQ(test, r, -EIO);
+		KUNIT_EXPECT_NOT_NULL(test, find_data(&bounce));
+		dmsse_bounce_wipe(&bounce);
+		KUNIT_EXPECT_NULL(test, find_data(&bounce));
+		dmsse_bounce_free(pool, &bounce);
+	}
 }
 
 /* Ciphers a disk may have --------------------------------------------------- */
@@ -1157,12 +1267,12 @@ static const struct pair_case pair_cases[] = {
 	{ "cipher_null-ecb", "cipher_null-ecb", "inner " UNFIT_PAIR("ecb(cipher_null)"), true },
 };
 
-static void pair_name(const struct pair_case *c, char *desc)
+static void pair_case_name(const struct pair_case *c, char *desc)
 {
 	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, %s", c->inner, c->outer);
 }
 
-KUNIT_ARRAY_PARAM(pair_cases, pair_cases, pair_name);
+KUNIT_ARRAY_PARAM(pair_cases, pair_cases, pair_case_name);
 
 static void test_pair_fitness(struct kunit *test)
 {
@@ -1198,6 +1308,7 @@ static struct kunit_case crypt_cases[] = {
 	KUNIT_CASE(test_pair_offsets),
 	KUNIT_CASE_PARAM(test_manner, manners_gen_params),
 	KUNIT_CASE(test_scattered_needs_sleep),
+	KUNIT_CASE(test_failed_write),
 	KUNIT_CASE_PARAM(test_fitness, fitness_gen_params),
 	KUNIT_CASE_PARAM(test_pair_fitness, pair_cases_gen_params),
 	{}

@@ -397,20 +397,20 @@ static bool is_layer_option(const char *word)
 static int parse_keys(struct dmsse_params *params, unsigned int argc, char **argv,
 		      struct dmsse_error *err)
 {
+	int outer = 0, inner = 0;
 	unsigned int i;
-	int r = 0;
 
 	for (i = MANDATORY_ARGS; i < argc; i++) {
 		if (!is_layer_option(argv[i]))
 			continue;
 		params->nr_layers = 2;
-		if (i + 2 < argc)
-			r = parse_layer_key(params, 1, argv[i + 2], err) ?: r;
+		if (i + 2 < argc && parse_layer_key(params, 1, argv[i + 2], err))
+			outer = -EINVAL;
 		i += LAYER_WORDS - 1;
 	}
 	if (argc > 1)
-		r = parse_layer_key(params, 0, argv[1], err) ?: r;
-	return r;
+		inner = parse_layer_key(params, 0, argv[1], err);
+	return inner ?: outer;
 }
 
 /* "<cipher> <key> <iv_offset>", of which parse_keys() has seen the key. */
@@ -662,7 +662,7 @@ int dmsse_message_parse(struct dmsse_message *message, unsigned int nr_layers,
 			unsigned int argc, char **argv, struct dmsse_error *err)
 {
 	unsigned int words; /* without a layer */
-	int r = 0;
+	int r = 0, layer = 0;
 
 	memset(message, 0, sizeof(*message));
 	message->nr = nr_layers;
@@ -679,13 +679,15 @@ int dmsse_message_parse(struct dmsse_message *message, unsigned int nr_layers,
 	if (message->set)
 		r = dmsse_key_ref_parse(&message->ref, argv[argc - 1], err);
 	if (argc > words)
-		r = parse_layer_name(message, nr_layers, argv[2], err) ?: r;
-	if (!r && message->set && message->nr > 1) {
+		layer = parse_layer_name(message, nr_layers, argv[2], err);
+	if (r || layer)
+		return -EINVAL;
+	if (message->set && message->nr > 1) {
 		dmsse_err(err,
 			  "which layer? Use 'key set inner <reference>' or 'key set outer <reference>'");
-		r = -EINVAL;
+		return -EINVAL;
 	}
-	return r;
+	return 0;
 }
 
 /**

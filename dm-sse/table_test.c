@@ -374,7 +374,9 @@ struct double_line {
 };
 
 #define IMA_OPTIONS(same, size, large)	\
-	"allow_discards=n,same_cpu_crypt=n,submit_from_crypt_cpus=n,no_read_workqueue=n,no_write_workqueue=n,high_priority=n,allow_same_cipher=" same ",sector_size=" size ",iv_large_sectors=" large
+	"allow_discards=n,same_cpu_crypt=n,submit_from_crypt_cpus=n," \
+	"no_read_workqueue=n,no_write_workqueue=n,high_priority=n," \
+	"allow_same_cipher=" same ",sector_size=" size ",iv_large_sectors=" large
 #define IMA_LAYERS(inner, outer)	\
 	",inner_cipher=aes-xts-plain64,inner_key_size=64,inner_iv_offset=" inner \
 	",outer_cipher=" ADIANTUM ",outer_key_size=32,outer_iv_offset=" outer
@@ -670,7 +672,8 @@ static const struct bad_line bad_lines[] = {
 	{ "aes-xts-plain64" REST " 4 outer :32:logon:vm:d " ADIANTUM " 0",
 	  "outer layer: " NOT_A_KEY },
 	{ "aes-xts-plain64" REST " 4 outer " ADIANTUM " :32:logon 0", "outer layer: " INCOMPLETE },
-	{ "aes-xts-plain64" REST " 4 outer " ADIANTUM " :0:logon:vm:d 0", "outer layer: " KEY_SIZE },
+	{ "aes-xts-plain64" REST " 4 outer " ADIANTUM " :0:logon:vm:d 0",
+	  "outer layer: " KEY_SIZE },
 	{ "aes-xts-plain64" REST " 4 outer " ADIANTUM " :32:key:vm:d 0", "outer layer: " KEY_TYPE },
 	{ "aes-xts-plain64" REST " 4 outer aes-xts :64:logon:vm:d 0", "outer layer: " NEED_IV },
 	{ "aes-xts-plain64" REST " 4 outer aes-xts-plain65 :64:logon:vm:d 0",
@@ -680,9 +683,11 @@ static const struct bad_line bad_lines[] = {
 	{ "aes-xts-plain64" REST " 4 " OUTER " -8",
 	  "outer layer: iv_offset must be a number of 512-byte sectors, not '-8'" },
 	{ "aes-xts-plain64" REST " 5 " OUTER " 4 sector_size:4096",
-	  "outer layer: iv_offset 4 must be a multiple of 8, the 512-byte sectors in sector_size:4096" },
+	  "outer layer: iv_offset 4 must be a multiple of 8, the 512-byte sectors in sector_size:4096"
+	},
 	{ "aes-xts-plain64 " REF64 " 1 253:0 0 5 sector_size:1024 " OUTER " 2",
-	  "inner layer: iv_offset 1 must be a multiple of 2, the 512-byte sectors in sector_size:1024" },
+	  "inner layer: iv_offset 1 must be a multiple of 2, the 512-byte sectors in sector_size:1024"
+	},
 	{ "aes-xts-plain64 :64:logon 0 253:0 0 4 " OUTER " 0", "inner layer: " INCOMPLETE },
 	{ "aes-xts-plain64 " HEX64 " 0 253:0 0 4 outer " ADIANTUM " " HEX64 " 0",
 	  "inner layer: " NOT_A_KEY },
