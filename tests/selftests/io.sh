@@ -90,9 +90,9 @@ dm_remove dmsse-io
 
 # dm-log-writes below keeps every bio with its flags.
 if have_module dm-log-writes; then
-	make_disk LOG 8
+	make_disk WRITELOG 8
 	make_disk SMALL 4
-	dm_create dmsse-log "0 $(sectors "$SMALL") log-writes $SMALL $LOG" || bail "no log-writes"
+	dm_create dmsse-log "0 $(sectors "$SMALL") log-writes $SMALL $WRITELOG" || bail "no log-writes"
 	sse_create dmsse-io "$(sse_line /dev/mapper/dmsse-log aes-xts-plain64 "$REF")"
 	BEFORE=$(word dmsse-io flush_bios)
 	dd if="$WORK/data" of=$MAP bs=4096 count=1 oflag=direct conv=notrunc,fsync status=none
@@ -106,10 +106,10 @@ if have_module dm-log-writes; then
 	# Log entries, of {sector, sectors, flags, length of inline data}, begin at
 	# the second block and take one each, followed by their data. Flag 1 is
 	# flush, 2 FUA, 4 discard, 8 mark.
-	NR=$(od -An -tu8 -j 16 -N 8 "$LOG" | tr -d ' ')
+	NR=$(od -An -tu8 -j 16 -N 8 "$WRITELOG" | tr -d ' ')
 	at=1 FLUSH=0 FUA=0
 	for ((i = 0; i < NR; i++)); do
-		read -r _ count flags _ < <(od -An -tu8 -w32 -j $((at * 512)) -N 32 "$LOG")
+		read -r _ count flags _ < <(od -An -tu8 -w32 -j $((at * 512)) -N 32 "$WRITELOG")
 		FLUSH=$((FLUSH + (flags & 1)))
 		FUA=$((FUA + (flags >> 1 & 1)))
 		at=$((at + 1 + (flags & 12 ? 0 : count)))

@@ -639,6 +639,8 @@ split() {
 	local rest="${1/% |/ | } | " i
 
 	for ((i = 0; i < 4; i++)); do
+		# For the script that sources this file.
+		# shellcheck disable=SC2034
 		FIELD[i]=${rest%% | *}
 		[[ $rest = *" | "* ]] && rest=${rest#* | }
 	done
