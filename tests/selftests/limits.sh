@@ -50,13 +50,14 @@ for disk in "$D512" "$D4096"; do
 done
 is "there was something to compare" "$((COMPARED >= 80))" 1
 
-# Device-mapper looks at where the data begins on the disk, if it is told.
-dm_try create dmsse-limits --table "$(sse_line "$D4096" aes-xts-plain64 "$REF" 0 1)"
-is "a start in the middle of the disk's block is refused" "$DM_ERRNO" EINVAL
-dm_remove dmsse-limits
-dm_try create dmsse-limits --table "$(sse_line "$D4096" aes-xts-plain64 "$REF" 0 8)"
-is "one at the beginning of a block is not" "$DM_ERRNO" 0
-dm_remove dmsse-limits
+# Device-mapper looks at where the data begins on the disk, if it is told. The
+# length is whole blocks, so that it is for the start that it refuses.
+for start in 1 8; do
+	[ $start = 8 ] && want=0 || want=EINVAL
+	dm_try create dmsse-limits --table "0 8192 $DMSSE_TARGET aes-xts-plain64 $REF 0 $D4096 $start"
+	is "a start at sector $start of a disk with blocks of 4096 bytes" "$DM_ERRNO" "$want"
+	dm_remove dmsse-limits
+done
 
 # Memory at any multiple of a sector will do for direct I/O.
 sse_create dmsse-limits "$(sse_line "$D512" aes-xts-plain64 "$REF" 0 0 sector_size:4096)"
