@@ -23,38 +23,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ciphers.h"
 #include "kern.h"
 #include "oracle.h"
-
-static const struct {
-	const char *text;
-	size_t keylen;
-} ciphers[] = {
-	{ "aes-xts-plain64", 32 },
-	{ "aes-xts-plain64", 64 },
-	{ "capi:xts(aes)-plain64", 32 },
-	{ "capi:xts(aes)-plain64", 64 },
-	{ "aes-xts-plain", 64 },
-	{ "aes-cbc-essiv:sha256", 16 },
-	{ "aes-cbc-essiv:sha256", 32 },
-	{ "capi:cbc(aes)-essiv:sha256", 32 },
-	{ "aes-cbc-plain", 32 },
-	{ "capi:cbc(aes)-plain", 32 },
-	{ "aes-cbc-plain64", 16 },
-	{ "capi:cbc(aes)-plain64", 32 },
-	{ "aes-cbc-plain64be", 32 },
-	{ "capi:cbc(aes)-plain64be", 32 },
-	{ "serpent-xts-plain64", 64 },
-	{ "capi:xts(serpent)-plain64", 64 },
-	{ "twofish-xts-plain64", 64 },
-	{ "capi:xts(twofish)-plain64", 64 },
-	{ "camellia-xts-plain64", 64 },
-	{ "capi:xts(camellia)-plain64", 64 },
-	{ "xchacha12,aes-adiantum-plain64", 32 },
-	{ "capi:adiantum(xchacha12,aes)-plain64", 32 },
-	{ "xchacha20,aes-adiantum-plain64", 32 },
-	{ "capi:adiantum(xchacha20,aes)-plain64", 32 },
-};
 
 static const struct {
 	unsigned int size;
@@ -570,7 +541,7 @@ int main(int argc, char **argv)
 	snprintf(m.disk_path, sizeof(m.disk_path), "%s", argv[optind]);
 	m.disk = disk_open(m.disk_path, O_RDWR | O_DIRECT);
 	carve(&m);
-	for (i = 0; i < sizeof(ciphers) / sizeof(*ciphers); i++) {
+	for (i = 0; i < nr_ciphers; i++) {
 		if (strstr(ciphers[i].text, m.pattern)) {
 			try_cipher(&m, i);
 			tried++;
