@@ -60,13 +60,13 @@ is "one write of a sector" "$DELTA" "0 0 1 1 0 0 0 0"
 delta io if=/dev/zero of=$MAP bs=1M count=1 oflag=direct conv=notrunc
 like "a long write counts all its sectors, in pieces" "$DELTA" '^0 0 [1-9][0-9]* 2048 0 0 0 0$'
 
+BEFORE=$(counters)
 dmsetup suspend dmsse-status
 like "suspended" "$(dmsetup status dmsse-status)" ' sse suspended layers:1 inner:keyed '
 dmsetup message dmsse-status 0 key wipe
 like "without a key" "$(dmsetup status dmsse-status)" ' sse no-key layers:1 inner:no-key '
 dmsetup message dmsse-status 0 key set "$REF"
 like "with a key again" "$(dmsetup status dmsse-status)" ' sse suspended layers:1 inner:keyed '
-BEFORE=$(counters)
 dmsetup resume dmsse-status
 like "active" "$(dmsetup status dmsse-status)" ' sse active '
 is "suspending counts nothing and forgets nothing" "$(counters)" "$BEFORE"
