@@ -23,43 +23,22 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "area.h"
 #include "ciphers.h"
 #include "kern.h"
 #include "oracle.h"
 
-static const struct {
-	unsigned int size;
-	bool large;
-} shapes[] = {
-	{ 512, false }, { 1024, false }, { 1024, true }, { 2048, false },
-	{ 2048, true }, { 4096, false }, { 4096, true },
-};
-
-#define SHAPES	(sizeof(shapes) / sizeof(*shapes))
-
-/* Where IV numbers start: their arithmetic has its corners here. */
-enum { IV_ZERO, IV_SMALL, IV_OVER_32, IV_BIG, IV_WRAP, IVS };
-static const char *const iv_names[IVS] = {
-	"0", "small", "over 2^32", "big", "over 2^64",
-};
-
 /* Start offsets; FAR is past 2^32 sectors where the disk is that big. */
 enum { START_ZERO, START_8, START_FAR, STARTS };
 
-#define AREAS	(IVS * STARTS)
-#define GUARD	8		/* sectors watched on both sides of an area */
+#define AREAS	(IV_CORNERS * STARTS)
 #define STRIDE	128		/* sectors between areas */
 #define MAX_LEN	64		/* sectors of an area */
-
-#define SECTOR	512ULL
-#define FAR_AT	(1ULL << 32)
 
 struct area {
 	int iv, start;
 	uint64_t iv_offset;
 	uint64_t dev_start;	/* on the linear device below */
-	uint64_t disk;		/* on the disk */
-	bool guard_before;
 };
 
 struct matrix {
@@ -69,7 +48,7 @@ struct matrix {
 	uint64_t far;
 	int disk;
 	char disk_path[64];
-	struct dm_dev below[2 * IVS];
+	struct dm_dev below[2 * IV_CORNERS];
 	unsigned long combinations, bytes;
 };
 
@@ -82,74 +61,54 @@ struct run {
 	bool second;			/* the second spelling of another one */
 	char ref[96];
 	struct oracle_layout layout;
-	unsigned int len;		/* of an area, in sectors */
+	struct area_set set;
 	struct area area[AREAS];
-	unsigned int areas;
 	uint8_t *plain, *got, *want, *raw, *first;
 	char desc[160];
 	unsigned int good;
 	bool bad[AREAS];
 };
 
-static size_t bytes_of(const struct run *r)
+static void complain(struct run *r, unsigned int a, const char *what, size_t at)
 {
-	return r->len * SECTOR;
-}
-
-static void complain(struct run *r, unsigned int a, const char *what, const uint8_t *got,
-		     const uint8_t *want, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len && got[i] == want[i]; i++)
-		;
 	r->bad[a] = true;
 	say_diag("%s, IV offset %s (%llu), start %llu: %s: sector %zu, byte %zu", r->desc,
 		 iv_names[r->area[a].iv], (unsigned long long)r->area[a].iv_offset,
-		 (unsigned long long)r->area[a].dev_start, what, i / 512, i % 512);
+		 (unsigned long long)r->area[a].dev_start, what, at / 512, at % 512);
+}
+
+static void expect_same(struct run *r, unsigned int a, const char *what, const uint8_t *got,
+			const uint8_t *want)
+{
+	size_t at = differ_at(got, want, area_bytes(&r->set));
+
+	if (at != area_bytes(&r->set))
+		complain(r, a, what, at);
 }
 
 static void plan_area(struct run *r, int iv, int start)
 {
-	unsigned int unit = r->layout.sector_size / 512;
-	uint64_t scale = r->layout.iv_large_sectors ? unit : 1;
-	struct area *a = &r->area[r->areas++];
+	struct area *a = &r->area[r->set.count];
+	uint64_t *disk = &r->set.at[r->set.count++];
 
 	a->iv = iv;
 	a->start = start;
-	switch (iv) {
-	case IV_ZERO:
-		a->iv_offset = 0;
-		break;
-	case IV_SMALL:
-		a->iv_offset = 8 + 8 * rnd_below(1 << 17);
-		break;
-	case IV_OVER_32:
-		a->iv_offset = (scale << 32) - r->len / 2;
-		break;
-	case IV_BIG:
-		a->iv_offset = (1ULL << 40) + 8 * rnd_below(1ULL << 55);
-		break;
-	case IV_WRAP:
-		a->iv_offset = 0 - (uint64_t)r->len / 2;
-		break;
-	}
+	a->iv_offset = iv_corner(iv, &r->layout, r->set.len);
 	/* Areas that begin a device below, those that don't, and those far away. */
 	switch (start) {
 	case START_ZERO:
 		a->dev_start = 0;
-		a->disk = (uint64_t)iv * STRIDE;
+		*disk = (uint64_t)iv * STRIDE;
 		break;
 	case START_8:
 		a->dev_start = 8;
-		a->disk = (uint64_t)(IVS + iv) * STRIDE + 8;
+		*disk = (uint64_t)(IV_CORNERS + iv) * STRIDE + 8;
 		break;
 	case START_FAR:
 		a->dev_start = r->m->far;
-		a->disk = (uint64_t)iv * STRIDE + r->m->far;
+		*disk = (uint64_t)iv * STRIDE + r->m->far;
 		break;
 	}
-	a->guard_before = a->disk >= GUARD;
 }
 
 static bool wants_shape(const struct run *r, unsigned int shape)
@@ -168,84 +127,44 @@ static bool wants_area(const struct run *r, unsigned int shape, unsigned int iv,
 	return start == (iv + shape + r->index) % STARTS;
 }
 
-static const char *options(const struct run *r, char *buf, size_t size)
-{
-	unsigned int bytes = r->layout.sector_size;
-
-	*buf = 0;
-	if (bytes != 512)
-		snprintf(buf, size, " %d sector_size:%u%s", 1 + r->layout.iv_large_sectors, bytes,
-			 r->layout.iv_large_sectors ? " iv_large_sectors" : "");
-	return buf;
-}
-
 static int map(struct run *r, int which, struct dm_dev *dev)
 {
 	struct matrix *m = r->m;
 	static struct dm_table t;
+	unsigned int i, words;
 	char opts[64];
-	unsigned int i;
 
 	table_reset(&t);
-	options(r, opts, sizeof(opts));
-	for (i = 0; i < r->areas; i++) {
+	words = layout_words(&r->layout, opts, sizeof(opts));
+	for (i = 0; i < r->set.count; i++) {
 		const struct area *a = &r->area[i];
-		int below = a->start == START_8 ? IVS + a->iv : a->iv;
+		int below = a->start == START_8 ? IV_CORNERS + a->iv : a->iv;
 
-		table_add(&t, (uint64_t)i * r->len, r->len, m->target[which],
-			  "%s %s %llu %s %llu%s", r->cipher, r->ref,
+		table_add(&t, (uint64_t)i * r->set.len, r->set.len, m->target[which],
+			  "%s %s %llu %s %llu %u%s", r->cipher, r->ref,
 			  (unsigned long long)a->iv_offset, m->below[below].path,
-			  (unsigned long long)a->dev_start, opts);
+			  (unsigned long long)a->dev_start, words, opts);
 	}
 	return dm_create(dev, which ? "b" : "a", &t);
-}
-
-/* The raw disk around all areas, guards included. */
-static size_t window(const struct run *r)
-{
-	return (r->len + 2 * GUARD) * SECTOR;
-}
-
-static void raw_io(struct run *r, bool write, uint8_t *buf)
-{
-	unsigned int i;
-
-	for (i = 0; i < r->areas; i++) {
-		const struct area *a = &r->area[i];
-		uint8_t *p = buf + i * window(r);
-		size_t skip = a->guard_before ? 0 : GUARD * SECTOR;
-		uint64_t at = (a->disk - GUARD) * SECTOR + skip;
-
-		if (write)
-			disk_write(r->m->disk, p + skip, window(r) - skip, at);
-		else
-			disk_read(r->m->disk, p + skip, window(r) - skip, at);
-	}
 }
 
 static void check_guards(struct run *r, const uint8_t *raw, const uint8_t *junk,
 			 const char *who)
 {
-	size_t guard = GUARD * SECTOR;
 	char what[64];
 	unsigned int i;
+	size_t at;
 
 	snprintf(what, sizeof(what), "%s wrote beside its area", who);
-	for (i = 0; i < r->areas; i++) {
-		const uint8_t *p = raw + i * window(r), *j = junk + i * window(r);
-		size_t after = guard + bytes_of(r);
-
-		if (r->area[i].guard_before && memcmp(p, j, guard))
-			complain(r, i, what, p, j, guard);
-		if (memcmp(p + after, j + after, guard))
-			complain(r, i, what, p + after, j + after, guard);
-	}
+	for (i = 0; i < r->set.count; i++)
+		if (!area_guarded(&r->set, i, raw, junk, &at))
+			complain(r, i, what, at);
 }
 
 /* Through the mapping in pieces of random size, so that bios are of all sizes. */
 static void write_pieces(struct run *r, int fd, const uint8_t *buf)
 {
-	size_t total = r->areas * bytes_of(r), at, n;
+	size_t total = r->set.count * area_bytes(&r->set), at, n;
 
 	for (at = 0; at < total; at += n) {
 		n = (1 + rnd_below(48)) * 4096;
@@ -255,81 +174,64 @@ static void write_pieces(struct run *r, int fd, const uint8_t *buf)
 	}
 }
 
-static void check_plain(struct run *r, const uint8_t *got, const char *what)
-{
-	unsigned int i;
-
-	for (i = 0; i < r->areas; i++) {
-		size_t at = i * bytes_of(r);
-
-		if (memcmp(got + at, r->plain + at, bytes_of(r)))
-			complain(r, i, what, got + at, r->plain + at, bytes_of(r));
-	}
-}
-
 /* One direction: @writer writes, the raw disk is looked at, @reader reads. */
 static void direction(struct run *r, int writer, int reader, int wfd, int rfd)
 {
 	struct matrix *m = r->m;
-	size_t guard = GUARD * SECTOR;
+	size_t bytes = area_bytes(&r->set);
 	uint8_t *raw = writer ? r->raw : r->first;
 	char what[96];
 	unsigned int i;
 
 	/* r->want serves as the junk the disk is filled with. */
-	rnd_bytes(r->want, r->areas * window(r));
-	raw_io(r, true, r->want);
+	rnd_bytes(r->want, r->set.count * area_window(&r->set));
+	areas_write(&r->set, r->want);
 	write_pieces(r, wfd, r->plain);
-	raw_io(r, false, raw);
+	areas_read(&r->set, raw);
 	check_guards(r, raw, r->want, m->target[writer]);
 
 	snprintf(what, sizeof(what), "the oracle %s what %s (%c) wrote differently",
 		 writer ? "decrypts" : "encrypts", m->target[writer], 'a' + writer);
-	for (i = 0; i < r->areas; i++) {
-		uint8_t *ct = raw + i * window(r) + guard, *pt = r->plain + i * bytes_of(r);
-		const uint8_t *other = writer ? pt : ct;
+	for (i = 0; i < r->set.count; i++) {
+		uint8_t *ct = area_in(&r->set, raw, i), *pt = r->plain + i * bytes;
 
 		r->layout.iv_offset = r->area[i].iv_offset;
-		memcpy(r->got, writer ? ct : pt, bytes_of(r));
-		if (oracle_run(r->oracle, &r->layout, !writer, r->got, bytes_of(r), 0))
+		memcpy(r->got, writer ? ct : pt, bytes);
+		if (oracle_run(r->oracle, &r->layout, !writer, r->got, bytes, 0))
 			die("the oracle can't do %s", r->desc);
-		if (memcmp(r->got, other, bytes_of(r)))
-			complain(r, i, what, r->got, other, bytes_of(r));
+		expect_same(r, i, what, r->got, writer ? pt : ct);
 	}
 
-	memset(r->got, 0, r->areas * bytes_of(r));
-	disk_read(rfd, r->got, r->areas * bytes_of(r), 0);
+	memset(r->got, 0, r->set.count * bytes);
+	disk_read(rfd, r->got, r->set.count * bytes, 0);
 	snprintf(what, sizeof(what), "%s (%c) reads what %s (%c) wrote differently",
 		 m->target[reader], 'a' + reader, m->target[writer], 'a' + writer);
-	check_plain(r, r->got, what);
+	for (i = 0; i < r->set.count; i++)
+		expect_same(r, i, what, r->got + i * bytes, r->plain + i * bytes);
 }
 
 static void compare_twins(struct run *r)
 {
-	size_t guard = GUARD * SECTOR;
 	unsigned int i;
 
-	for (i = 0; i < r->areas; i++) {
-		const uint8_t *a = r->first + i * window(r) + guard;
-		const uint8_t *b = r->raw + i * window(r) + guard;
-
-		if (memcmp(a, b, bytes_of(r)))
-			complain(r, i, "the raw bytes of the two differ", a, b, bytes_of(r));
-	}
+	for (i = 0; i < r->set.count; i++)
+		expect_same(r, i, "the raw bytes of the two differ",
+			    area_in(&r->set, r->first, i), area_in(&r->set, r->raw, i));
 }
 
 static void count(struct run *r)
 {
 	unsigned int i;
 
-	for (i = 0; i < r->areas; i++)
+	for (i = 0; i < r->set.count; i++)
 		r->good += !r->bad[i];
 	r->m->combinations += r->good;
-	r->m->bytes += 2 * r->areas * bytes_of(r);
-	if (r->good == r->areas)
-		say_ok("%s: %u combinations, both ways", r->desc, r->areas);
+	r->m->bytes += 2 * r->set.count * area_bytes(&r->set);
+	if (r->good == r->set.count)
+		say_ok("%s: %u combinations, both ways", r->desc, r->set.count);
 	else
-		say_fail(r->desc, "%u of %u combinations are wrong", r->areas - r->good, r->areas);
+		say_fail(r->desc, "%u of %u combinations are wrong", r->set.count - r->good,
+			 r->set.count);
 }
 
 static void try_run(struct run *r, unsigned int shape)
@@ -340,16 +242,16 @@ static void try_run(struct run *r, unsigned int shape)
 
 	r->layout.sector_size = shapes[shape].size;
 	r->layout.iv_large_sectors = shapes[shape].large;
-	r->len = shapes[shape].size == 4096 ? MAX_LEN : MAX_LEN / 2;
-	r->areas = r->good = 0;
+	r->set.len = shapes[shape].size == 4096 ? MAX_LEN : MAX_LEN / 2;
+	r->set.count = r->good = 0;
 	memset(r->bad, 0, sizeof(r->bad));
 	for (start = 0; start < STARTS; start++)
-		for (iv = 0; iv < IVS; iv++)
+		for (iv = 0; iv < IV_CORNERS; iv++)
 			if (wants_area(r, shape, iv, start))
 				plan_area(r, iv, start);
 	snprintf(r->desc, sizeof(r->desc), "%s, sectors of %u%s", r->cipher,
 		 r->layout.sector_size, r->layout.iv_large_sectors ? ", large IVs" : "");
-	rnd_bytes(r->plain, r->areas * bytes_of(r));
+	rnd_bytes(r->plain, r->set.count * area_bytes(&r->set));
 
 	/* Missing in the kernel is only what both say is missing. */
 	err[0] = map(r, 0, &dev[0]);
@@ -436,10 +338,10 @@ static void try_far(struct run *r)
 
 static void try_cipher(struct matrix *m, unsigned int index)
 {
-	static const size_t room = AREAS * (MAX_LEN + 2 * GUARD) * SECTOR;
+	static const size_t room = AREAS * (MAX_LEN + 2 * AREA_GUARD) * SECTOR;
 	uint8_t key[ORACLE_MAX_KEY];
 	struct oracle_err err;
-	struct run r = { .m = m };
+	struct run r = { .m = m, .set.disk = m->disk };
 	char name[32];
 	unsigned int shape;
 
@@ -474,7 +376,7 @@ static void try_cipher(struct matrix *m, unsigned int index)
 
 static void carve(struct matrix *m)
 {
-	uint64_t sectors = disk_size(m->disk) / SECTOR, low = 2ULL * IVS * STRIDE;
+	uint64_t sectors = disk_size(m->disk) / SECTOR, low = 2ULL * IV_CORNERS * STRIDE;
 	static struct dm_table t;
 	unsigned int i;
 	char name[16];
@@ -488,7 +390,7 @@ static void carve(struct matrix *m)
 		say_diag("the disk ends before sector 2^32: the farthest start is %llu",
 			 (unsigned long long)m->far);
 	}
-	for (i = 0; i < 2 * IVS; i++) {
+	for (i = 0; i < 2 * IV_CORNERS; i++) {
 		int err;
 
 		table_reset(&t);
@@ -547,7 +449,7 @@ int main(int argc, char **argv)
 			tried++;
 		}
 	}
-	for (i = 2 * IVS; i-- > 0;)
+	for (i = 2 * IV_CORNERS; i-- > 0;)
 		dm_remove(&m.below[i]);
 	if (!tried)
 		die("no cipher has '%s' in it", m.pattern);
