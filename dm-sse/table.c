@@ -654,7 +654,8 @@ static int parse_layer_name(struct dmsse_message *message, unsigned int nr_layer
  * @argv: the words: "key set [<layer>] <reference>" or "key wipe [<layer>]"
  * @err: why it was refused
  *
- * A key argument that is no reference is wiped in @argv.
+ * A key argument that is no reference is wiped in @argv, and so are all words of
+ * a message that is not known.
  *
  * Context: any. Return: 0, or -EINVAL with @err set.
  */
@@ -662,6 +663,7 @@ int dmsse_message_parse(struct dmsse_message *message, unsigned int nr_layers,
 			unsigned int argc, char **argv, struct dmsse_error *err)
 {
 	unsigned int words; /* without a layer */
+	unsigned int i;
 	int r = 0, layer = 0;
 
 	memset(message, 0, sizeof(*message));
@@ -671,6 +673,9 @@ int dmsse_message_parse(struct dmsse_message *message, unsigned int nr_layers,
 
 	if (argc < words || argc > words + 1 || strcasecmp(argv[0], "key") ||
 	    (!message->set && strcasecmp(argv[1], "wipe"))) {
+		/* Any of the words may be a key, at a place of its own. */
+		for (i = 0; i < argc; i++)
+			memzero_explicit(argv[i], strlen(argv[i]));
 		dmsse_err(err,
 			  "unknown message: use 'key set [<layer>] <reference>' or 'key wipe [<layer>]'");
 		return -EINVAL;
