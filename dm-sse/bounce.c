@@ -8,7 +8,8 @@
  * could hold a part and wait for the rest for ever. Hence:
  *
  *  - First all pages are asked for without waiting and without touching the
- *    reserve. What is not to be had is given back.
+ *    reserve: those of earlier writes, or new ones. If not all are to be had
+ *    they are given back.
  *  - Then the write takes the pool's lock, and only then may it draw from the
  *    reserve and wait. The reserve is as large as the largest write, so the
  *    holder waits for nothing but pages of writes that are complete in bounce
@@ -31,7 +32,7 @@
 /* Bvec tables in reserve; one would do for progress. */
 #define RESERVED_TABLES	2
 
-/* For a first try: from the per-CPU lists, or not at all. */
+/* For a first try: from the allocator's per-CPU lists, or not at all. */
 #define GFP_TRY	(GFP_NOWAIT | __GFP_HIGHMEM | __GFP_NOMEMALLOC | __GFP_NORETRY | \
 		 __GFP_NOWARN | __GFP_COMP)
 
@@ -43,35 +44,25 @@ static atomic_t nr_pools = ATOMIC_INIT(0);
  */
 static bool may_take(struct dmsse_bounce_pool *pool, unsigned int nr)
 {
-	unsigned long limit = totalram_pages() / MEMORY_SHARE / atomic_read(&nr_pools);
+	u64 pages = percpu_counter_read_positive(&pool->held) + nr;
 
-	limit = max_t(unsigned long, limit, DMSSE_BOUNCE_MAX_PAGES);
-	return percpu_counter_read_positive(&pool->held) + nr <= limit;
+	return pages <= DMSSE_BOUNCE_MAX_PAGES ||
+	       pages * MEMORY_SHARE * atomic_read(&nr_pools) <= totalram_pages();
 }
 
-static struct page *take_pages(struct dmsse_bounce_pool *pool, gfp_t gfp, unsigned int order)
+static struct page *take_pages(gfp_t gfp, unsigned int order)
 {
-	struct page *page;
-
-	if (!may_take(pool, 1 << order))
-		return NULL;
-	page = alloc_pages(gfp, order);
-	if (page)
-		percpu_counter_add(&pool->held, 1 << order);
-	return page;
+	return dmsse_recycle_take(order) ?: alloc_pages(gfp, order);
 }
 
 static void *reserve_alloc(gfp_t gfp, void *data)
 {
-	return take_pages(data, gfp, 0);
+	return may_take(data, 1) ? take_pages(gfp, 0) : NULL;
 }
 
 static void reserve_free(void *element, void *data)
 {
-	struct dmsse_bounce_pool *pool = data;
-
-	__free_page(element);
-	percpu_counter_dec(&pool->held);
+	dmsse_recycle_put(element, 0);
 }
 
 /* A single page goes back by way of the reserve, which may be short of it. */
@@ -79,17 +70,17 @@ static void put_pages(struct dmsse_bounce_pool *pool, struct page *page)
 {
 	unsigned int order = compound_order(page);
 
-	if (!order) {
+	if (order)
+		dmsse_recycle_put(page, order);
+	else
 		mempool_free(page, &pool->pages);
-		return;
-	}
-	__free_pages(page, order);
-	percpu_counter_sub(&pool->held, 1 << order);
 }
 
 static void append_pages(struct dmsse_bounce *bounce, struct page *page, unsigned int len)
 {
 	struct bio_vec *bv = &bounce->vec[bounce->nr++];
+
+	bounce->nr_pages += compound_nr(page);
 
 	bv->bv_page = page;
 	bv->bv_len = len;
@@ -100,20 +91,23 @@ static void drop_pages(struct dmsse_bounce_pool *pool, struct dmsse_bounce *boun
 {
 	while (bounce->nr)
 		put_pages(pool, bounce->vec[--bounce->nr].bv_page);
+	bounce->nr_pages = 0;
 }
 
 /* Few large pieces are cheaper to get and to submit than many pages. */
 static bool fill_without_waiting(struct dmsse_bounce_pool *pool, struct dmsse_bounce *bounce,
 				 unsigned int size)
 {
-	unsigned int order = PAGE_ALLOC_COSTLY_ORDER;
+	unsigned int order = DMSSE_RECYCLE_ORDERS - 1;
 
+	if (!may_take(pool, DIV_ROUND_UP(size, PAGE_SIZE)))
+		return false;
 	while (size) {
 		struct page *page;
 		unsigned int len;
 
 		order = min_t(unsigned int, order, ilog2(DIV_ROUND_UP(size, PAGE_SIZE)));
-		page = take_pages(pool, GFP_TRY, order);
+		page = take_pages(GFP_TRY, order);
 		if (!page && !order) {
 			drop_pages(pool, bounce);
 			return false;
@@ -156,12 +150,14 @@ void dmsse_bounce_alloc(struct dmsse_bounce_pool *pool, struct dmsse_bounce *bou
 			unsigned int size)
 {
 	bounce->nr = 0;
+	bounce->nr_pages = 0;
 	bounce->vec = bounce->inline_vec;
 	if (size > DMSSE_BOUNCE_INLINE_VECS * PAGE_SIZE)
 		bounce->vec = mempool_alloc(&pool->tables, GFP_NOIO);
 
 	if (!fill_without_waiting(pool, bounce, size))
 		fill_from_reserve(pool, bounce, size);
+	percpu_counter_add(&pool->held, bounce->nr_pages);
 }
 
 /**
@@ -173,6 +169,7 @@ void dmsse_bounce_alloc(struct dmsse_bounce_pool *pool, struct dmsse_bounce *bou
  */
 void dmsse_bounce_free(struct dmsse_bounce_pool *pool, struct dmsse_bounce *bounce)
 {
+	percpu_counter_sub(&pool->held, bounce->nr_pages);
 	drop_pages(pool, bounce);
 	if (bounce->vec != bounce->inline_vec)
 		mempool_free(bounce->vec, &pool->tables);
@@ -225,10 +222,11 @@ int dmsse_bounce_pool_init(struct dmsse_bounce_pool *pool)
  */
 void dmsse_bounce_pool_destroy(struct dmsse_bounce_pool *pool)
 {
-	mempool_exit(&pool->tables);
-	mempool_exit(&pool->pages);
 	if (percpu_counter_initialized(&pool->held))
 		WARN_ON_ONCE(percpu_counter_sum(&pool->held));
 	percpu_counter_destroy(&pool->held);
-	atomic_dec(&nr_pools);
+	mempool_exit(&pool->tables);
+	mempool_exit(&pool->pages);
+	if (atomic_dec_and_test(&nr_pools))
+		dmsse_recycle_drain(ULONG_MAX);
 }

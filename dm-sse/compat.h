@@ -20,14 +20,27 @@
 /* dm-crypt, whose option it is, has high_priority from 6.10 on. */
 #define DMSSE_HAVE_HIGH_PRIORITY	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0))
 
-/*
- * Queue work that shall run in softirq context soon. Before 6.9 there is no
- * such workqueue; the nearest is one of high priority.
- */
+/* The workqueue whose work runs in softirq context soon; NULL before 6.9. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
-#define dmsse_queue_bh(work)	queue_work(system_bh_wq, (work))
+#define dmsse_bh_workqueue()	(system_bh_wq)
 #else
-#define dmsse_queue_bh(work)	queue_work(system_highpri_wq, (work))
+#define dmsse_bh_workqueue()	((struct workqueue_struct *)NULL)
+#endif
+
+/*
+ * 6.7 began to allocate shrinkers itself, and has nothing left that could fail
+ * when one is registered. Whoever uses these includes linux/shrinker.h and
+ * linux/slab.h.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+#define dmsse_shrinker_alloc()		shrinker_alloc(0, "dm-sse")
+#define dmsse_shrinker_register(shrinker)	(shrinker_register(shrinker), 0)
+#define dmsse_shrinker_free(shrinker)		shrinker_free(shrinker)
+#else
+#define dmsse_shrinker_alloc()		kzalloc(sizeof(struct shrinker), GFP_KERNEL)
+#define dmsse_shrinker_register(shrinker)	register_shrinker(shrinker, "dm-sse")
+#define dmsse_shrinker_free(shrinker)		\
+	do { unregister_shrinker(shrinker); kfree(shrinker); } while (0)
 #endif
 
 /*

@@ -10,7 +10,9 @@
 #include "dmsse.h"
 
 #include <linux/highmem.h>
+#include <linux/ktime.h>
 #include <linux/random.h>
+#include <linux/slab.h>
 
 /* The IV lies behind the request's context, where the driver likes it to be. */
 static u8 *iv_of(struct dmsse_crypt *crypt, const struct dmsse_layer *layer)
@@ -28,19 +30,14 @@ static struct dmsse_layer *layer_of(const struct dmsse_crypt *crypt)
 	return &stack->layer[index];
 }
 
-/*
- * Where the next sector of @span lies, if it can be handed to a cipher as it
- * is: in one piece, and aligned so that no cipher's block lies across a page
- * boundary, for which the crypto API would have to allocate memory.
- */
-static bool whole_sector(const struct dmsse_span *span, unsigned int size,
-			 struct bio_vec *bv)
+/* The next piece of @span that lies in one piece, its page the first with data. */
+static struct bio_vec next_piece(const struct dmsse_span *span)
 {
-	*bv = mp_bvec_iter_bvec(span->vec, span->iter);
-	bv->bv_page += bv->bv_offset >> PAGE_SHIFT;
-	bv->bv_offset = offset_in_page(bv->bv_offset);
+	struct bio_vec bv = mp_bvec_iter_bvec(span->vec, span->iter);
 
-	return bv->bv_len >= size && IS_ALIGNED(bv->bv_offset, SECTOR_SIZE);
+	bv.bv_page += bv.bv_offset >> PAGE_SHIFT;
+	bv.bv_offset = offset_in_page(bv.bv_offset);
+	return bv;
 }
 
 static void copy_span(const struct dmsse_span *span, u8 *buf, unsigned int size, bool to_span)
@@ -79,16 +76,21 @@ static void async_done(void *data, int err)
 
 DMSSE_CRYPTO_CALLBACK(async_callback, async_done);
 
+/* A read is decrypted where it lies. */
+static bool in_place(const struct dmsse_crypt *crypt)
+{
+	return crypt->src.vec == crypt->dst.vec;
+}
+
 /*
- * One layer over the sector that sg_src and sg_dst describe.
- *
- * CRYPTO_TFM_REQ_MAY_SLEEP is left out on purpose: it would have the crypto
- * API allocate with GFP_KERNEL, which may wait for the very I/O this is about.
+ * One layer over the sector that sg_src and sg_dst describe. Only the first one
+ * reads from sg_src, the others work on what the one before left in sg_dst.
  */
 static int crypt_layer(struct dmsse_crypt *crypt, struct crypto_wait *wait)
 {
 	struct dmsse_layer *layer = layer_of(crypt);
 	struct skcipher_request *req = &crypt->req;
+	bool first = !crypt->pass && !in_place(crypt);
 	u8 *iv = iv_of(crypt, layer);
 	int r;
 
@@ -96,13 +98,7 @@ static int crypt_layer(struct dmsse_crypt *crypt, struct crypto_wait *wait)
 		      dmsse_iv_sector(crypt->sector, layer->iv_offset, crypt->stack->iv_shift));
 
 	skcipher_request_set_tfm(req, layer->tfm);
-	if (wait)
-		skcipher_request_set_callback(req, CRYPTO_TFM_REQ_MAY_BACKLOG,
-					      crypto_req_done, wait);
-	else
-		skcipher_request_set_callback(req, CRYPTO_TFM_REQ_MAY_BACKLOG,
-					      async_callback, crypt);
-	skcipher_request_set_crypt(req, &crypt->sg_src, &crypt->sg_dst,
+	skcipher_request_set_crypt(req, first ? &crypt->sg_src : &crypt->sg_dst, &crypt->sg_dst,
 				   crypt->stack->sector_size, iv);
 
 	r = crypt->encrypt ? crypto_skcipher_encrypt(req) : crypto_skcipher_decrypt(req);
@@ -112,24 +108,14 @@ static int crypt_layer(struct dmsse_crypt *crypt, struct crypto_wait *wait)
 }
 
 /*
- * All layers that the sector hasn't been through. The first one goes from
- * @src to @dst, the others work on what the one before left in @dst.
- *
- * After -EINPROGRESS the driver, and then whoever resumes, owns @crypt.
+ * All layers that the sector hasn't been through. After -EINPROGRESS the
+ * driver, and then whoever resumes, owns @crypt.
  */
-static int crypt_layers(struct dmsse_crypt *crypt, const struct bio_vec *src,
-			const struct bio_vec *dst, struct crypto_wait *wait)
+static int crypt_layers(struct dmsse_crypt *crypt, struct crypto_wait *wait)
 {
-	unsigned int size = crypt->stack->sector_size;
-
-	sg_set_page(&crypt->sg_dst, dst->bv_page, size, dst->bv_offset);
-
 	while (crypt->pass < crypt->stack->nr_layers) {
-		const struct bio_vec *from = crypt->pass ? dst : src;
-		int r;
+		int r = crypt_layer(crypt, wait);
 
-		sg_set_page(&crypt->sg_src, from->bv_page, size, from->bv_offset);
-		r = crypt_layer(crypt, wait);
 		if (r)
 			return r;
 		crypt->pass++;
@@ -137,11 +123,27 @@ static int crypt_layers(struct dmsse_crypt *crypt, const struct bio_vec *src,
 	return 0;
 }
 
+static void sector_done(struct dmsse_crypt *crypt)
+{
+	crypt->done += crypt->stack->sector_size;
+	crypt->sector += crypt->stack->sector_size >> SECTOR_SHIFT;
+	crypt->pass = 0;
+}
+
+/* Of most runs all is done at once, and the iterators are not needed again. */
+static void settle_done(struct dmsse_crypt *crypt)
+{
+	if (!crypt->done)
+		return;
+	bvec_iter_advance(crypt->src.vec, &crypt->src.iter, crypt->done);
+	bvec_iter_advance(crypt->dst.vec, &crypt->dst.iter, crypt->done);
+	crypt->done = 0;
+}
+
 /* A sector that lies in pieces: through a buffer, which has held plaintext. */
 static int crypt_scattered(struct dmsse_crypt *crypt, struct crypto_wait *wait)
 {
 	struct dmsse_stack *stack = crypt->stack;
-	struct bio_vec bv;
 	u8 *buf;
 	int r;
 
@@ -150,35 +152,79 @@ static int crypt_scattered(struct dmsse_crypt *crypt, struct crypto_wait *wait)
 
 	buf = mempool_alloc(&stack->scratch, GFP_NOIO);
 	copy_span(&crypt->src, buf, stack->sector_size, false);
-	bv.bv_page = virt_to_page(buf);
-	bv.bv_offset = offset_in_page(buf);
-	bv.bv_len = stack->sector_size;
-	r = crypt_layers(crypt, &bv, &bv, wait);
-	if (!r)
+	sg_init_one(&crypt->sg_src, buf, stack->sector_size);
+	sg_init_one(&crypt->sg_dst, buf, stack->sector_size);
+	r = crypt_layers(crypt, wait);
+	if (!r) {
 		copy_span(&crypt->dst, buf, stack->sector_size, true);
+		sector_done(crypt);
+	}
 	memzero_explicit(buf, stack->sector_size);
 	mempool_free(buf, &stack->scratch);
 	return r;
 }
 
-static int crypt_sector(struct dmsse_crypt *crypt, struct crypto_wait *wait)
+/* One entry, the only one: sg_init_one() without the call. */
+static void sg_set_piece(struct scatterlist *sg, const struct bio_vec *bv, unsigned int size)
 {
-	unsigned int size = crypt->stack->sector_size;
-	struct bio_vec src, dst;
-
-	if (!whole_sector(&crypt->src, size, &src) || !whole_sector(&crypt->dst, size, &dst))
-		return crypt_scattered(crypt, wait);
-	return crypt_layers(crypt, &src, &dst, wait);
+	sg->page_link = SG_END;
+	sg_set_page(sg, bv->bv_page, size, bv->bv_offset);
 }
 
-static void next_sector(struct dmsse_crypt *crypt)
+static void sg_advance(struct scatterlist *sg, unsigned int size)
+{
+	sg->offset += size;
+	if (sg->offset >= PAGE_SIZE) {
+		sg_assign_page(sg, sg_page(sg) + 1);
+		sg->offset -= PAGE_SIZE;
+	}
+}
+
+/*
+ * Sectors that can be handed to the ciphers as they lie: each in one piece, and
+ * aligned so that no cipher's block lies across a page boundary, for which the
+ * crypto API would have to allocate memory. Those that are in one piece together
+ * differ in little but their place.
+ */
+static int crypt_pieces(struct dmsse_crypt *crypt, struct crypto_wait *wait)
 {
 	unsigned int size = crypt->stack->sector_size;
+	struct bio_vec src = next_piece(&crypt->src);
+	struct bio_vec dst = in_place(crypt) ? src : next_piece(&crypt->dst);
+	unsigned int i, nr = min(src.bv_len, dst.bv_len) / size;
 
-	bvec_iter_advance(crypt->src.vec, &crypt->src.iter, size);
-	bvec_iter_advance(crypt->dst.vec, &crypt->dst.iter, size);
-	crypt->sector += size >> SECTOR_SHIFT;
-	crypt->pass = 0;
+	if (!nr || !IS_ALIGNED(src.bv_offset | dst.bv_offset, SECTOR_SIZE))
+		return crypt_scattered(crypt, wait);
+
+	sg_set_piece(&crypt->sg_src, &src, size);
+	sg_set_piece(&crypt->sg_dst, &dst, size);
+	for (i = 0; i < nr; i++) {
+		int r;
+
+		if (i) {
+			sg_advance(&crypt->sg_src, size);
+			sg_advance(&crypt->sg_dst, size);
+		}
+		r = crypt_layers(crypt, wait);
+		if (r)
+			return r;
+		sector_done(crypt);
+	}
+	return 0;
+}
+
+/*
+ * CRYPTO_TFM_REQ_MAY_SLEEP is left out on purpose: it would have the crypto
+ * API allocate with GFP_KERNEL, which may wait for the very I/O this is about.
+ */
+static void set_callback(struct dmsse_crypt *crypt, struct crypto_wait *wait)
+{
+	if (wait)
+		skcipher_request_set_callback(&crypt->req, CRYPTO_TFM_REQ_MAY_BACKLOG,
+					      crypto_req_done, wait);
+	else
+		skcipher_request_set_callback(&crypt->req, CRYPTO_TFM_REQ_MAY_BACKLOG,
+					      async_callback, crypt);
 }
 
 /**
@@ -198,12 +244,24 @@ void dmsse_crypt_init(struct dmsse_crypt *crypt, struct dmsse_stack *stack,
 {
 	crypt->stack = stack;
 	crypt->sector = sector;
+	crypt->done = 0;
 	crypt->pass = 0;
 	crypt->encrypt = encrypt;
 	crypt->status = 0;
 	crypt->resume = NULL;
-	sg_init_table(&crypt->sg_src, 1);
-	sg_init_table(&crypt->sg_dst, 1);
+}
+
+/* After -EINPROGRESS @crypt may be gone. */
+static int run(struct dmsse_crypt *crypt, struct crypto_wait *wait)
+{
+	int r = crypt->status;
+
+	set_callback(crypt, wait);
+	while (!r && dmsse_crypt_left(crypt)) {
+		settle_done(crypt);
+		r = crypt_pieces(crypt, wait);
+	}
+	return r;
 }
 
 /**
@@ -224,19 +282,55 @@ void dmsse_crypt_init(struct dmsse_crypt *crypt, struct dmsse_stack *stack,
  */
 int dmsse_crypt_run(struct dmsse_crypt *crypt, bool may_sleep)
 {
-	DECLARE_CRYPTO_WAIT(wait);
-	int r = crypt->status;
+	if (may_sleep) {
+		DECLARE_CRYPTO_WAIT(wait);
 
-	if (r)
-		return r;
-
-	while (crypt->src.iter.bi_size) {
-		r = crypt_sector(crypt, may_sleep ? &wait : NULL);
-		if (r)
-			return r;
-		next_sector(crypt);
+		return run(crypt, &wait);
 	}
-	return 0;
+	return run(crypt, NULL);
+}
+
+/* Tries of a measurement; the first warms the caches, and any may be disturbed. */
+#define MEASURE_TRIES	5
+
+/**
+ * dmsse_crypt_measure - how long the layers take for an encryption sector
+ * @stack: the layers, with keys; no I/O yet
+ *
+ * Context: process, sleeps.
+ * Return: nanoseconds, never 0, or 0 if it could not be found out.
+ */
+u64 dmsse_crypt_measure(struct dmsse_stack *stack)
+{
+	struct dmsse_crypt *crypt = kmalloc(stack->crypt_size, GFP_KERNEL);
+	struct bio_vec bv = { .bv_len = stack->sector_size };
+	u64 best = U64_MAX;
+	unsigned int i;
+	void *buf;
+
+	if (!crypt)
+		return 0;
+	buf = mempool_alloc(&stack->scratch, GFP_KERNEL);
+	memset(buf, 0, stack->sector_size);
+	bv.bv_page = virt_to_page(buf);
+	bv.bv_offset = offset_in_page(buf);
+	for (i = 0; best && i < MEASURE_TRIES; i++) {
+		u64 start;
+
+		dmsse_crypt_init(crypt, stack, 0, true);
+		crypt->src.vec = &bv;
+		crypt->src.iter = (struct bvec_iter) { .bi_size = stack->sector_size };
+		crypt->dst = crypt->src;
+		start = ktime_get_ns();
+		if (dmsse_crypt_run(crypt, true))
+			best = 0;
+		else
+			best = min(best, max(ktime_get_ns() - start, 1ULL));
+	}
+	memzero_explicit(buf, stack->sector_size);
+	mempool_free(buf, &stack->scratch);
+	kfree_sensitive(crypt);
+	return best;
 }
 
 /* What could break one layer must not break another as well. */
@@ -315,21 +409,4 @@ void dmsse_stack_destroy(struct dmsse_stack *stack)
 	mempool_exit(&stack->scratch);
 	for (i = 0; i < stack->nr_layers; i++)
 		dmsse_layer_destroy(&stack->layer[i]);
-}
-
-/**
- * dmsse_stack_keyed - does every layer have its key?
- * @stack: the layers
- *
- * Context: any in which no key is being set or wiped: I/O on a live target,
- * or dmsse_target.lock held.
- */
-bool dmsse_stack_keyed(const struct dmsse_stack *stack)
-{
-	unsigned int i;
-
-	for (i = 0; i < stack->nr_layers; i++)
-		if (!stack->layer[i].tfm)
-			return false;
-	return true;
 }

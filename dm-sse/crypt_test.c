@@ -1,416 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Runs of sectors over every layout of memory, against a reference that shares
- * no code with what is tested: one linear buffer, one sector at a time, the IV
- * worked out here, one layer over all of it after the other. And a cipher of
- * our own, whose requests fail or complete when and as a test wants.
+ * no code with what is tested. And a cipher of our own, whose requests fail or
+ * complete when and as a test wants.
  */
-#include "dmsse.h"
-#include "test.h"
+#include "test_rig.h"
 
-#include <linux/completion.h>
-#include <linux/module.h>
 #include <linux/slab.h>
-#include <crypto/aes.h>
-#include <crypto/internal/skcipher.h>
-#include <crypto/sha2.h>
-
-/* Longest run of sectors, in bytes, and the memory it is strewn over. */
-#define MAX_RUN		SZ_64K
-#define ARENA_ORDER	6
-#define ARENA_SIZE	(PAGE_SIZE << ARENA_ORDER)
-#define MAX_PIECES	1024
-#define MAX_KEY		64
-
-enum reference_iv { REF_LE64, REF_LE32, REF_BE64, REF_ESSIV };
-
-struct config {
-	const char *name;
-	const char *spec;
-	const char *plain_alg; /* what the reference encrypts with */
-	enum reference_iv iv;
-	unsigned int key_size;
-	unsigned int sector_size;
-	bool large;
-	const struct config *outer; /* another layer; its sectors are ours */
-};
-
-/* A layer of the reference. */
-struct reference {
-	enum reference_iv iv;
-	u64 iv_offset;
-	struct crypto_skcipher *plain;
-	struct crypto_aes_ctx essiv;
-	u8 key[MAX_KEY];
-};
-
-/* A device's ciphers, keyed, and the reference's. */
-struct rig {
-	const struct config *config;
-	struct dmsse_stack stack;
-	struct reference layer[DMSSE_MAX_LAYERS];
-	struct completion resumed;
-	unsigned int resumes;
-	struct dmsse_crypt *crypt;
-	void *crypt_memory;
-};
-
-/* Memory that bvecs lie in, scattered and with gaps between them. */
-struct arena {
-	struct page *pages;
-	u8 *data;
-	u8 *expected; /* what @data has to be in the end */
-	struct bio_vec vec[MAX_PIECES];
-	unsigned int position[MAX_PIECES];
-	unsigned int order[MAX_PIECES]; /* in which they were placed */
-	unsigned int nr;
-	unsigned int lead; /* bytes in front of the run */
-};
-
-static void random_fill(u64 *state, u8 *buf, size_t size)
-{
-	size_t i;
-
-	for (i = 0; i + 8 <= size; i += 8)
-		put_unaligned_le64(test_random(state), buf + i);
-	for (; i < size; i++)
-		buf[i] = test_random(state);
-}
-
-/* The reference ------------------------------------------------------------- */
-
-static void reference_iv(const struct config *config, const struct reference *layer,
-			 u64 sector, u8 iv[32])
-{
-	u64 number = sector + layer->iv_offset;
-
-	if (config->large)
-		number /= config->sector_size / 512;
-	memset(iv, 0, 32);
-	switch (layer->iv) {
-	case REF_LE64:
-		put_unaligned_le64(number, iv);
-		break;
-	case REF_LE32:
-		put_unaligned_le32((u32)number, iv);
-		break;
-	case REF_BE64:
-		put_unaligned_be64(number, iv + 8);
-		break;
-	case REF_ESSIV:
-		put_unaligned_le64(number, iv);
-		aes_encrypt(&layer->essiv, iv, iv);
-		break;
-	}
-}
-
-static int reference_layer(const struct config *config, const struct reference *layer,
-			   u64 sector, u8 *buf, size_t size, bool encrypt)
-{
-	struct skcipher_request *req = skcipher_request_alloc(layer->plain, GFP_KERNEL);
-	DECLARE_CRYPTO_WAIT(wait);
-	struct scatterlist sg;
-	u8 *iv = kmalloc(32, GFP_KERNEL);
-	int r = req && iv ? 0 : -ENOMEM;
-
-	while (!r && size) {
-		unsigned int len = config->sector_size;
-
-		reference_iv(config, layer, sector, iv);
-		sg_init_one(&sg, buf, len);
-		skcipher_request_set_callback(req, CRYPTO_TFM_REQ_MAY_BACKLOG |
-					      CRYPTO_TFM_REQ_MAY_SLEEP, crypto_req_done, &wait);
-		skcipher_request_set_crypt(req, &sg, &sg, len, iv);
-		r = crypto_wait_req(encrypt ? crypto_skcipher_encrypt(req) :
-				    crypto_skcipher_decrypt(req), &wait);
-		sector += len / 512;
-		buf += len;
-		size -= len;
-	}
-	kfree(iv);
-	skcipher_request_free(req);
-	return r;
-}
-
-static int reference_crypt(const struct rig *rig, u64 sector, u8 *buf, size_t size, bool encrypt)
-{
-	unsigned int i, nr = rig->stack.nr_layers;
-	int r = 0;
-
-	for (i = 0; i < nr && !r; i++)
-		r = reference_layer(rig->config, &rig->layer[encrypt ? i : nr - 1 - i], sector,
-				    buf, size, encrypt);
-	return r;
-}
-
-/* A device's cipher --------------------------------------------------------- */
-
-static void destroy_rig(void *data)
-{
-	struct rig *rig = data;
-	unsigned int i;
-
-	kfree(rig->crypt_memory);
-	dmsse_stack_destroy(&rig->stack);
-	for (i = 0; i < DMSSE_MAX_LAYERS; i++)
-		crypto_free_skcipher(rig->layer[i].plain);
-}
-
-static int params_of(const struct config *config, struct dmsse_params *params,
-		     struct dmsse_error *err)
-{
-	const struct config *layer;
-	int r = 0;
-
-	memset(params, 0, sizeof(*params));
-	params->sector_size = config->sector_size;
-	if (config->large)
-		params->flags = DMSSE_IV_LARGE_SECTORS;
-	for (layer = config; layer && !r; layer = layer->outer) {
-		struct dmsse_layer_params *to = &params->layer[params->nr_layers++];
-
-		to->spec = layer->spec;
-		r = dmsse_cipher_parse(&to->cipher, layer->spec, err);
-	}
-	return r;
-}
-
-static void set_key(struct kunit *test, struct rig *rig, unsigned int index,
-		    unsigned int size)
-{
-	struct reference *layer = &rig->layer[index];
-
-	KUNIT_ASSERT_EQ(test, crypto_skcipher_setkey(rig->stack.layer[index].tfm, layer->key,
-						     size), 0);
-	KUNIT_ASSERT_EQ(test, crypto_skcipher_setkey(layer->plain, layer->key, size), 0);
-	if (layer->iv == REF_ESSIV) {
-		u8 salt[SHA256_DIGEST_SIZE];
-
-		sha256(layer->key, size, salt);
-		KUNIT_ASSERT_EQ(test, aes_expandkey(&layer->essiv, salt, sizeof(salt)), 0);
-	}
-}
-
-/* With an IV offset of each layer's own; those of tests are allowed to be equal. */
-static struct rig *create_rig(struct kunit *test, const struct config *config,
-			      u64 inner_offset, u64 outer_offset, u64 *state)
-{
-	const u64 iv_offset[DMSSE_MAX_LAYERS] = { inner_offset, outer_offset };
-	struct rig *rig = kunit_kzalloc(test, sizeof(*rig), GFP_KERNEL);
-	const struct config *from = config;
-	struct dmsse_params *params;
-	struct dmsse_error *err;
-	unsigned int i;
-
-	params = kunit_kzalloc(test, sizeof(*params), GFP_KERNEL);
-	err = kunit_kzalloc(test, sizeof(*err), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, rig);
-	KUNIT_ASSERT_NOT_NULL(test, params);
-	KUNIT_ASSERT_NOT_NULL(test, err);
-	KUNIT_ASSERT_EQ(test, params_of(config, params, err), 0);
-	params->flags |= DMSSE_ALLOW_SAME_CIPHER;
-	rig->config = config;
-	init_completion(&rig->resumed);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, destroy_rig, rig), 0);
-
-	for (i = 0; i < params->nr_layers; i++, from = from->outer) {
-		struct reference *layer = &rig->layer[i];
-		struct crypto_skcipher *plain = crypto_alloc_skcipher(from->plain_alg, 0, 0);
-
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, plain);
-		layer->plain = plain;
-		layer->iv = from->iv;
-		layer->iv_offset = iv_offset[i];
-		params->layer[i].iv_offset = iv_offset[i];
-		random_fill(state, layer->key, sizeof(layer->key));
-	}
-	KUNIT_ASSERT_EQ_MSG(test, dmsse_stack_init(&rig->stack, params, err), 0, "%s", err->text);
-
-	for (i = 0, from = config; from; i++, from = from->outer) {
-		struct crypto_skcipher *tfm;
-
-		KUNIT_EXPECT_FALSE(test, dmsse_stack_keyed(&rig->stack));
-		tfm = dmsse_layer_alloc_tfm(&rig->stack.layer[i], err);
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, tfm);
-		rig->stack.layer[i].tfm = tfm;
-		set_key(test, rig, i, from->key_size);
-	}
-	KUNIT_EXPECT_TRUE(test, dmsse_stack_keyed(&rig->stack));
-	return rig;
-}
-
-/*
- * Memory for a run: of the size that was asked for and not a byte more, at
- * any alignment that a per-bio area may have, so that KASAN sees an IV or a
- * request that doesn't fit.
- */
-static struct dmsse_crypt *new_crypt(struct rig *rig, unsigned int shift)
-{
-	kfree(rig->crypt_memory);
-	rig->crypt_memory = kmalloc(rig->stack.crypt_size + shift, GFP_KERNEL);
-	rig->crypt = rig->crypt_memory ? (void *)((u8 *)rig->crypt_memory + shift) : NULL;
-	return rig->crypt;
-}
-
-/* Layouts ------------------------------------------------------------------- */
-
-static void free_arena(void *data)
-{
-	struct arena *arena = data;
-
-	if (arena->pages)
-		__free_pages(arena->pages, ARENA_ORDER);
-	kvfree(arena->expected);
-	kvfree(arena);
-}
-
-static struct arena *new_arena(struct kunit *test, u64 *state)
-{
-	struct arena *arena = kvzalloc(sizeof(*arena), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, arena);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, free_arena, arena), 0);
-	arena->pages = alloc_pages(GFP_KERNEL | __GFP_COMP, ARENA_ORDER);
-	arena->expected = kvmalloc(ARENA_SIZE, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, arena->pages);
-	KUNIT_ASSERT_NOT_NULL(test, arena->expected);
-	arena->data = page_address(arena->pages);
-	random_fill(state, arena->data, ARENA_SIZE);
-	return arena;
-}
-
-enum layout { ONE_PIECE, UNALIGNED, PAGES, SECTORS, ANY, TINY, NR_LAYOUTS };
-
-static unsigned int piece_size(u64 *state, enum layout layout, unsigned int left)
-{
-	unsigned int size = left;
-
-	switch (layout) {
-	case ONE_PIECE:
-	case UNALIGNED:
-		break;
-	case PAGES:
-		size = PAGE_SIZE;
-		break;
-	case SECTORS:
-		size = 512 * (1 + test_below(state, 20));
-		break;
-	case ANY:
-		size = 1 + test_below(state, test_below(state, 2) ? 3 * PAGE_SIZE : 700);
-		break;
-	case TINY:
-		size = 1 + test_below(state, 80);
-		break;
-	case NR_LAYOUTS:
-		break;
-	}
-	return min(size, left);
-}
-
-static unsigned int piece_gap(u64 *state, enum layout layout)
-{
-	switch (layout) {
-	case PAGES:
-		return 0;
-	case ONE_PIECE:
-	case SECTORS:
-		return 512 * test_below(state, 4);
-	case UNALIGNED:
-		return test_below(state, 5000);
-	default:
-		return test_below(state, 4) ? test_below(state, 60) : 0;
-	}
-}
-
-/*
- * Strew @lead and @size bytes over the arena: pieces in random order, so that
- * whoever reads past the end of one doesn't find the right data there. False
- * if it doesn't fit.
- */
-static bool lay_out(u64 *state, struct arena *arena, enum layout layout, unsigned int lead,
-		    unsigned int size)
-{
-	unsigned int left = lead + size, at = 0, i;
-	unsigned int *order = arena->order;
-
-	arena->lead = lead;
-	arena->nr = 0;
-	while (left) {
-		unsigned int len = piece_size(state, layout, left);
-
-		if (arena->nr == MAX_PIECES)
-			return false;
-		order[arena->nr] = arena->nr;
-		arena->vec[arena->nr++].bv_len = len;
-		left -= len;
-	}
-	for (i = arena->nr; i > 1; i--) {
-		unsigned int other = test_below(state, i);
-
-		swap(order[i - 1], order[other]);
-	}
-
-	for (i = 0; i < arena->nr; i++) {
-		struct bio_vec *bv = &arena->vec[order[i]];
-		unsigned int page;
-
-		at += piece_gap(state, layout);
-		if (at + bv->bv_len > ARENA_SIZE)
-			return false;
-		/* Offsets past the first page are allowed, if not usual. */
-		page = test_below(state, 8) ? at >> PAGE_SHIFT : 0;
-		bv->bv_page = arena->pages + page;
-		bv->bv_offset = at - (page << PAGE_SHIFT);
-		arena->position[order[i]] = at;
-		at += bv->bv_len;
-	}
-	return true;
-}
-
-static struct dmsse_span span_of(const struct arena *arena, unsigned int size)
-{
-	struct dmsse_span span = {
-		.vec = arena->vec,
-		.iter = { .bi_size = arena->lead + size },
-	};
-
-	bvec_iter_advance(span.vec, &span.iter, arena->lead);
-	return span;
-}
-
-/* Copy the run between a linear buffer and @memory, laid out as @arena. */
-static void copy_run(const struct arena *arena, u8 *memory, u8 *linear, unsigned int size, bool out)
-{
-	unsigned int skip = arena->lead, i;
-
-	for (i = 0; i < arena->nr && size; i++) {
-		unsigned int at = arena->position[i], len = arena->vec[i].bv_len;
-		unsigned int drop = min(skip, len);
-
-		skip -= drop;
-		at += drop;
-		len = min(len - drop, size);
-		if (out)
-			memcpy(memory + at, linear, len);
-		else
-			memcpy(linear, memory + at, len);
-		linear += len;
-		size -= len;
-	}
-}
-
-static u64 random_sector(u64 *state, unsigned int unit)
-{
-	static const u64 limits[] = { 0, 1ULL << 32, 1ULL << 35, 1ULL << 63 };
-	u64 sector;
-
-	if (test_below(state, 2))
-		sector = test_random(state) >> test_below(state, 64);
-	else
-		sector = limits[test_below(state, ARRAY_SIZE(limits))] -
-			 (u64)unit * test_below(state, 12);
-	return sector & ~(u64)(unit - 1);
-}
 
 /* Running ------------------------------------------------------------------- */
 
@@ -460,13 +56,13 @@ static int run_to_end(struct rig *rig, bool may_sleep)
 static bool prepare(struct rig *rig, const struct arena *from, const struct arena *to,
 		    u64 sector, unsigned int size, bool encrypt, unsigned int shift)
 {
-	if (!new_crypt(rig, shift))
+	if (!dmsse_rig_new_crypt(rig, shift))
 		return false;
 	memset(rig->crypt, 0x5a, rig->stack.crypt_size);
 	dmsse_crypt_init(rig->crypt, &rig->stack, sector, encrypt);
 	rig->crypt->resume = on_resume;
-	rig->crypt->src = span_of(from, size);
-	rig->crypt->dst = span_of(to, size);
+	rig->crypt->src = dmsse_arena_span(from, size);
+	rig->crypt->dst = dmsse_arena_span(to, size);
 	return true;
 }
 
@@ -475,7 +71,7 @@ static void random_run(struct kunit *test, struct rig *rig, struct arena *src, s
 {
 	unsigned int sector_size = rig->config->sector_size;
 	unsigned int unit = sector_size / 512, size, lead;
-	u64 before = *state, sector = random_sector(state, unit);
+	u64 before = *state, sector = dmsse_rig_sector(state, unit);
 	bool encrypt = test_below(state, 2), in_place = test_below(state, 2);
 	bool may_sleep = test_below(state, 2);
 	struct arena *to = in_place ? src : dst;
@@ -488,24 +84,24 @@ static void random_run(struct kunit *test, struct rig *rig, struct arena *src, s
 	do {
 		src_layout = test_below(state, NR_LAYOUTS);
 		lead = test_below(state, 2) ? test_below(state, 3000) : 0;
-	} while (!lay_out(state, src, src_layout, lead, size));
+	} while (!dmsse_arena_lay_out(state, src, src_layout, lead, size));
 	do {
 		dst_layout = test_below(state, NR_LAYOUTS);
 		lead = test_below(state, 2) ? test_below(state, 3000) : 0;
-	} while (!lay_out(state, dst, dst_layout, lead, size));
+	} while (!dmsse_arena_lay_out(state, dst, dst_layout, lead, size));
 
-	copy_run(src, src->data, linear, size, false);
-	KUNIT_ASSERT_EQ(test, reference_crypt(rig, sector, linear, size, encrypt), 0);
+	dmsse_arena_copy(src, src->data, linear, size, false);
+	KUNIT_ASSERT_EQ(test, dmsse_ref_crypt(rig, sector, linear, size, encrypt), 0);
 	memcpy(src->expected, src->data, ARENA_SIZE);
 	memcpy(dst->expected, dst->data, ARENA_SIZE);
-	copy_run(to, to->expected, linear, size, true);
+	dmsse_arena_copy(to, to->expected, linear, size, true);
 
 	KUNIT_ASSERT_TRUE(test, prepare(rig, src, to, sector, size, encrypt,
 					8 * test_below(state, 8)));
 	r = run_to_end(rig, may_sleep);
 
-	KUNIT_EXPECT_EQ(test, rig->crypt->src.iter.bi_size, 0U);
-	KUNIT_EXPECT_EQ(test, rig->crypt->dst.iter.bi_size, 0U);
+	KUNIT_EXPECT_EQ(test, dmsse_crypt_left(rig->crypt), 0U);
+	KUNIT_EXPECT_EQ(test, rig->crypt->dst.iter.bi_size, rig->crypt->done);
 	KUNIT_EXPECT_EQ(test, rig->crypt->sector, sector + size / 512);
 	if (r || memcmp(src->data, src->expected, ARENA_SIZE) ||
 	    memcmp(dst->data, dst->expected, ARENA_SIZE))
@@ -516,7 +112,7 @@ static void random_run(struct kunit *test, struct rig *rig, struct arena *src, s
 			   "source damaged or error");
 }
 
-static const struct config configs[] = {
+static const struct rig_config configs[] = {
 	{ "xts 512", "aes-xts-plain64", "xts(aes)", REF_LE64, 64, 512 },
 	{ "xts 1024", "aes-xts-plain64", "xts(aes)", REF_LE64, 32, 1024 },
 	{ "xts 2048", "aes-xts-plain64", "xts(aes)", REF_LE64, 64, 2048 },
@@ -540,89 +136,27 @@ static const struct config configs[] = {
 	  REF_LE64, 64, 4096 },
 };
 
-static void config_name(const struct config *config, char *desc)
+static void config_name(const struct rig_config *config, char *desc)
 {
 	strscpy(desc, config->name, KUNIT_PARAM_DESC_SIZE);
 }
 
 KUNIT_ARRAY_PARAM(configs, configs, config_name);
 
-/*
- * Each kind of IV, cipher and driver as inner and as outer layer. Once there
- * is a cryptd instance it is what "xts(aes)" means, hence the driver's name.
- */
-static const struct config xts = {
-	.spec = "capi:xts(ecb(aes-generic))-plain64", .plain_alg = "xts(aes)",
-	.iv = REF_LE64, .key_size = 64,
+static const struct rig_pair pairs[] = {
+	{ "xts, adiantum 512", 512, false, &dmsse_rig_xts, &dmsse_rig_adiantum },
+	{ "xts, adiantum 4096", 4096, false, &dmsse_rig_xts, &dmsse_rig_adiantum },
+	{ "adiantum, xts 4096 large", 4096, true, &dmsse_rig_adiantum, &dmsse_rig_xts },
+	{ "xts, cbc essiv 4096", 4096, false, &dmsse_rig_xts, &dmsse_rig_essiv },
+	{ "cbc essiv, serpent 512", 512, false, &dmsse_rig_essiv, &dmsse_rig_serpent_be },
+	{ "serpent, xts plain 2048 large", 2048, true, &dmsse_rig_serpent_be, &dmsse_rig_xts_32 },
+	{ "xts twice 1024", 1024, false, &dmsse_rig_xts, &dmsse_rig_xts_32 },
+	{ "cryptd, adiantum 4096", 4096, false, &dmsse_rig_xts_cryptd, &dmsse_rig_adiantum },
+	{ "adiantum, cryptd 4096", 4096, false, &dmsse_rig_adiantum, &dmsse_rig_xts_cryptd },
+	{ "cryptd, cryptd 512", 512, false, &dmsse_rig_xts_cryptd, &dmsse_rig_cbc_cryptd },
 };
 
-static const struct config xts_32 = {
-	.spec = "aes-xts-plain", .plain_alg = "xts(aes)", .iv = REF_LE32, .key_size = 64,
-};
-
-static const struct config xts_cryptd = {
-	.spec = "capi:cryptd(xts(ecb(aes-generic)))-plain64", .plain_alg = "xts(aes)",
-	.iv = REF_LE64, .key_size = 64,
-};
-
-static const struct config serpent_be = {
-	.spec = "serpent-xts-plain64be", .plain_alg = "xts(serpent)",
-	.iv = REF_BE64, .key_size = 32,
-};
-
-static const struct config essiv = {
-	.spec = "aes-cbc-essiv:sha256", .plain_alg = "cbc(aes)", .iv = REF_ESSIV, .key_size = 32,
-};
-
-static const struct config cbc_cryptd = {
-	.spec = "capi:cryptd(cbc(ecb(aes-generic)))-plain64", .plain_alg = "cbc(aes)",
-	.iv = REF_LE64, .key_size = 32,
-};
-
-static const struct config adiantum = {
-	.spec = "capi:adiantum(xchacha12,aes)-plain64", .plain_alg = "adiantum(xchacha12,aes)",
-	.iv = REF_LE64, .key_size = 32,
-};
-
-static const struct config toy = {
-	.spec = "capi:dmssetest-plain64", .plain_alg = "dmssetest", .iv = REF_LE64, .key_size = 16,
-};
-
-struct pair {
-	const char *name;
-	unsigned int sector_size;
-	bool large;
-	const struct config *inner;
-	const struct config *outer; /* NULL: none */
-};
-
-static const struct pair pairs[] = {
-	{ "xts, adiantum 512", 512, false, &xts, &adiantum },
-	{ "xts, adiantum 4096", 4096, false, &xts, &adiantum },
-	{ "adiantum, xts 4096 large", 4096, true, &adiantum, &xts },
-	{ "xts, cbc essiv 4096", 4096, false, &xts, &essiv },
-	{ "cbc essiv, serpent 512", 512, false, &essiv, &serpent_be },
-	{ "serpent, xts plain 2048 large", 2048, true, &serpent_be, &xts_32 },
-	{ "xts twice 1024", 1024, false, &xts, &xts_32 },
-	{ "cryptd, adiantum 4096", 4096, false, &xts_cryptd, &adiantum },
-	{ "adiantum, cryptd 4096", 4096, false, &adiantum, &xts_cryptd },
-	{ "cryptd, cryptd 512", 512, false, &xts_cryptd, &cbc_cryptd },
-};
-
-static const struct config *config_of(struct kunit *test, const struct pair *pair)
-{
-	struct config *config = kunit_kzalloc(test, sizeof(*config), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, config);
-	*config = *pair->inner;
-	config->name = pair->name;
-	config->sector_size = pair->sector_size;
-	config->large = pair->large;
-	config->outer = pair->outer;
-	return config;
-}
-
-static void pair_name(const struct pair *pair, char *desc)
+static void pair_name(const struct rig_pair *pair, char *desc)
 {
 	strscpy(desc, pair->name, KUNIT_PARAM_DESC_SIZE);
 }
@@ -631,19 +165,19 @@ KUNIT_ARRAY_PARAM(pairs, pairs, pair_name);
 
 static u64 random_offset(u64 *state, unsigned int unit)
 {
-	return test_below(state, 2) ? random_sector(state, unit) :
+	return test_below(state, 2) ? dmsse_rig_sector(state, unit) :
 		test_random(state) & ~(u64)(unit - 1);
 }
 
-static void random_runs(struct kunit *test, const struct config *config)
+static void random_runs(struct kunit *test, const struct rig_config *config)
 {
 	u64 state = dmsse_test_begin(test);
 	u64 unit = config->sector_size / 512;
 	unsigned int rounds = dmsse_test_rounds / 8, round;
-	struct arena *src = new_arena(test, &state), *dst = new_arena(test, &state);
+	struct arena *src = dmsse_arena_new(test, &state), *dst = dmsse_arena_new(test, &state);
 	u8 *linear = kunit_kzalloc(test, MAX_RUN, GFP_KERNEL);
 	u64 inner_offset = random_offset(&state, unit), outer_offset = random_offset(&state, unit);
-	struct rig *rig = create_rig(test, config, inner_offset, outer_offset, &state);
+	struct rig *rig = dmsse_rig_create(test, config, inner_offset, outer_offset, &state);
 
 	KUNIT_ASSERT_NOT_NULL(test, linear);
 	for (round = 0; round < rounds; round++) {
@@ -661,7 +195,7 @@ static void test_layouts(struct kunit *test)
 
 static void test_pair_layouts(struct kunit *test)
 {
-	random_runs(test, config_of(test, test->param_value));
+	random_runs(test, dmsse_rig_config(test, test->param_value));
 }
 
 /*
@@ -673,38 +207,39 @@ static void test_pair_offsets(struct kunit *test)
 	static const u64 offsets[] = {
 		0, (1ULL << 32) - 3, 1ULL << 32, (1ULL << 63) - 4, -5ULL, -1ULL,
 	};
-	static const struct pair crossing[] = {
-		{ "plain64, plain64be", 512, false, &xts, &serpent_be },
-		{ "plain64be, plain", 512, false, &serpent_be, &xts_32 },
+	static const struct rig_pair crossing[] = {
+		{ "plain64, plain64be", 512, false, &dmsse_rig_xts, &dmsse_rig_serpent_be },
+		{ "plain64be, plain", 512, false, &dmsse_rig_serpent_be, &dmsse_rig_xts_32 },
 	};
 	u64 state = dmsse_test_seed ?: 1;
-	struct arena *src = new_arena(test, &state), *dst = new_arena(test, &state);
+	struct arena *src = dmsse_arena_new(test, &state), *dst = dmsse_arena_new(test, &state);
 	unsigned int i, size = 10 * 512;
 	u8 *linear = kunit_kzalloc(test, size, GFP_KERNEL);
 	u8 *got = kunit_kzalloc(test, size, GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, linear);
 	KUNIT_ASSERT_NOT_NULL(test, got);
-	KUNIT_ASSERT_TRUE(test, lay_out(&state, src, PAGES, 0, size));
-	KUNIT_ASSERT_TRUE(test, lay_out(&state, dst, PAGES, 0, size));
+	KUNIT_ASSERT_TRUE(test, dmsse_arena_lay_out(&state, src, PAGES, 0, size));
+	KUNIT_ASSERT_TRUE(test, dmsse_arena_lay_out(&state, dst, PAGES, 0, size));
 	for (i = 0; i < ARRAY_SIZE(offsets) * ARRAY_SIZE(offsets) * ARRAY_SIZE(crossing); i++) {
 		u64 inner = offsets[i % ARRAY_SIZE(offsets)];
 		u64 outer = offsets[i / ARRAY_SIZE(offsets) % ARRAY_SIZE(offsets)];
-		const struct pair *pair = &crossing[i % ARRAY_SIZE(crossing)];
-		struct rig *rig = create_rig(test, config_of(test, pair), inner, outer, &state);
+		const struct rig_pair *pair = &crossing[i % ARRAY_SIZE(crossing)];
+		const struct rig_config *config = dmsse_rig_config(test, pair);
+		struct rig *rig = dmsse_rig_create(test, config, inner, outer, &state);
 
-		copy_run(src, src->data, linear, size, false);
-		KUNIT_ASSERT_EQ(test, reference_crypt(rig, 0, linear, size, true), 0);
+		dmsse_arena_copy(src, src->data, linear, size, false);
+		KUNIT_ASSERT_EQ(test, dmsse_ref_crypt(rig, 0, linear, size, true), 0);
 		KUNIT_ASSERT_TRUE(test, prepare(rig, src, dst, 0, size, true, 0));
 		KUNIT_EXPECT_EQ(test, run_to_end(rig, true), 0);
-		copy_run(dst, dst->data, got, size, false);
+		dmsse_arena_copy(dst, dst->data, got, size, false);
 		KUNIT_EXPECT_EQ_MSG(test, memcmp(got, linear, size), 0,
 				    "encryption, offsets %llu, %llu", inner, outer);
 
-		copy_run(src, src->data, linear, size, false);
+		dmsse_arena_copy(src, src->data, linear, size, false);
 		KUNIT_ASSERT_TRUE(test, prepare(rig, dst, dst, 0, size, false, 0));
 		KUNIT_EXPECT_EQ(test, run_to_end(rig, true), 0);
-		copy_run(dst, dst->data, got, size, false);
+		dmsse_arena_copy(dst, dst->data, got, size, false);
 		KUNIT_EXPECT_EQ_MSG(test, memcmp(got, linear, size), 0,
 				    "decryption, offsets %llu, %llu", inner, outer);
 	}
@@ -768,180 +303,32 @@ static void test_published_vector(struct kunit *test)
 {
 	const struct xts_vector *vector = test->param_value;
 	u64 state = 1;
-	struct rig *rig = create_rig(test, &configs[0], 0, 0, &state);
-	struct arena *arena = new_arena(test, &state);
+	struct rig *rig = dmsse_rig_create(test, &configs[0], 0, 0, &state);
+	struct arena *arena = dmsse_arena_new(test, &state);
 	u8 *key = rig->layer[0].key;
 	unsigned int half = vector->key_size / 2, i;
 	u8 linear[512];
 
 	memcpy(key, xts_key_e, half);
 	memcpy(key + half, xts_key_pi, half);
-	set_key(test, rig, 0, vector->key_size);
-	KUNIT_ASSERT_TRUE(test, lay_out(&state, arena, ONE_PIECE, 0, sizeof(linear)));
+	dmsse_rig_set_key(test, rig, 0, vector->key_size);
+	KUNIT_ASSERT_TRUE(test, dmsse_arena_lay_out(&state, arena, ONE_PIECE, 0, sizeof(linear)));
 	for (i = 0; i < sizeof(linear); i++)
 		linear[i] = i;
-	copy_run(arena, arena->data, linear, sizeof(linear), true);
+	dmsse_arena_copy(arena, arena->data, linear, sizeof(linear), true);
 
 	KUNIT_ASSERT_TRUE(test, prepare(rig, arena, arena, vector->sector, sizeof(linear),
 					true, 0));
 	KUNIT_EXPECT_EQ(test, run_to_end(rig, true), 0);
-	copy_run(arena, arena->data, linear, sizeof(linear), false);
+	dmsse_arena_copy(arena, arena->data, linear, sizeof(linear), false);
 	KUNIT_EXPECT_EQ(test, memcmp(linear, vector->begin, sizeof(vector->begin)), 0);
 
 	KUNIT_ASSERT_TRUE(test, prepare(rig, arena, arena, vector->sector, sizeof(linear),
 					false, 0));
 	KUNIT_EXPECT_EQ(test, run_to_end(rig, true), 0);
-	copy_run(arena, arena->data, linear, sizeof(linear), false);
+	dmsse_arena_copy(arena, arena->data, linear, sizeof(linear), false);
 	for (i = 0; i < sizeof(linear); i++)
 		KUNIT_ASSERT_EQ(test, linear[i], (u8)i);
-}
-
-/* A cipher that does what it is told ---------------------------------------- */
-
-enum manner {
-	AT_ONCE,	/* returns the result */
-	LATER,		/* completes from a workqueue */
-	BACKLOG,	/* says -EBUSY, then -EINPROGRESS, and then completes */
-	EARLY,		/* has completed when it says -EINPROGRESS */
-};
-
-/* How the next requests are to be answered, and how many there were. */
-static struct {
-	enum manner manner;
-	unsigned int fail_at; /* request that fails, counted from 1; 0: none */
-	int error;
-	unsigned int requests;
-	bool slept_atomically; /* a request asked for sleeping allocations */
-} plan;
-
-struct test_request {
-	struct work_struct work;
-	struct skcipher_request *req;
-	enum manner manner;
-	int result;
-};
-
-static struct workqueue_struct *test_queue;
-
-struct test_key {
-	u8 bytes[16];
-};
-
-/* No cipher at all, but different for each key, IV and position. */
-static int test_xor(struct skcipher_request *req)
-{
-	const struct test_key *key = crypto_skcipher_ctx(crypto_skcipher_reqtfm(req));
-	struct skcipher_walk walk;
-	unsigned int at = 0;
-	u64 seed = get_unaligned_le64(req->iv) ^ get_unaligned_le64(key->bytes);
-	int r = skcipher_walk_virt(&walk, req, true);
-
-	while (!r && walk.nbytes) {
-		const u8 *from = walk.src.virt.addr;
-		u8 *to = walk.dst.virt.addr;
-		unsigned int i;
-
-		for (i = 0; i < walk.nbytes; i++, at++)
-			to[i] = from[i] ^ (seed >> (at % 8 * 8)) ^ at;
-		r = skcipher_walk_done(&walk, 0);
-	}
-	return r;
-}
-
-static void complete_request(struct test_request *test)
-{
-	if (test->manner == BACKLOG)
-		skcipher_request_complete(test->req, -EINPROGRESS);
-	skcipher_request_complete(test->req, test->result);
-}
-
-static void test_work(struct work_struct *work)
-{
-	local_bh_disable();
-	complete_request(container_of(work, struct test_request, work));
-	local_bh_enable();
-}
-
-static int test_crypt(struct skcipher_request *req)
-{
-	struct test_request *test = skcipher_request_ctx(req);
-
-	plan.requests++;
-	if (req->base.flags & CRYPTO_TFM_REQ_MAY_SLEEP)
-		plan.slept_atomically = true;
-	test->req = req;
-	test->manner = plan.manner;
-	test->result = plan.requests == plan.fail_at ? plan.error : test_xor(req);
-
-	switch (test->manner) {
-	case AT_ONCE:
-		return test->result;
-	case LATER:
-	case BACKLOG:
-		INIT_WORK(&test->work, test_work);
-		queue_work(test_queue, &test->work);
-		return test->manner == BACKLOG ? -EBUSY : -EINPROGRESS;
-	case EARLY:
-		local_bh_disable();
-		complete_request(test);
-		local_bh_enable();
-		return -EINPROGRESS;
-	}
-	return -EINVAL;
-}
-
-static int test_setkey(struct crypto_skcipher *tfm, const u8 *bytes, unsigned int size)
-{
-	struct test_key *key = crypto_skcipher_ctx(tfm);
-
-	memcpy(key->bytes, bytes, size);
-	return 0;
-}
-
-static int test_init_tfm(struct crypto_skcipher *tfm)
-{
-	crypto_skcipher_set_reqsize(tfm, sizeof(struct test_request));
-	return 0;
-}
-
-/* Asynchronous even where it completes at once: it may, and allocation sees. */
-static struct skcipher_alg test_alg = {
-	.base = {
-		.cra_name		= "dmssetest",
-		.cra_driver_name	= "dmssetest-kunit",
-		.cra_priority		= 1,
-		.cra_flags		= CRYPTO_ALG_ASYNC,
-		.cra_blocksize		= 16,
-		.cra_ctxsize		= sizeof(struct test_key),
-		.cra_alignmask		= 31,
-		.cra_module		= THIS_MODULE,
-	},
-	.init		= test_init_tfm,
-	.setkey		= test_setkey,
-	.encrypt	= test_crypt,
-	.decrypt	= test_crypt,
-	.min_keysize	= 16,
-	.max_keysize	= 16,
-	.ivsize		= 16,
-};
-
-static int crypt_suite_init(struct kunit_suite *suite)
-{
-	int r;
-
-	test_queue = alloc_workqueue("dmsse_test", 0, 0);
-	if (!test_queue)
-		return -ENOMEM;
-	r = crypto_register_skcipher(&test_alg);
-	if (r)
-		destroy_workqueue(test_queue);
-	return r;
-}
-
-static void crypt_suite_exit(struct kunit_suite *suite)
-{
-	crypto_unregister_skcipher(&test_alg);
-	destroy_workqueue(test_queue);
 }
 
 struct manner_case {
@@ -974,23 +361,23 @@ static void manner_name(const struct manner_case *c, char *desc)
 
 KUNIT_ARRAY_PARAM(manners, manners, manner_name);
 
-static const struct pair toys[] = {
-	{ "toy 512", 512, false, &toy },
-	{ "toy 4096", 4096, false, &toy },
-	{ "toy, toy 512", 512, false, &toy, &toy },
-	{ "toy, xts 4096", 4096, false, &toy, &xts },
-	{ "adiantum, toy 512", 512, false, &adiantum, &toy },
+static const struct rig_pair toys[] = {
+	{ "toy 512", 512, false, &dmsse_rig_toy },
+	{ "toy 4096", 4096, false, &dmsse_rig_toy },
+	{ "toy, toy 512", 512, false, &dmsse_rig_toy, &dmsse_rig_toy },
+	{ "toy, xts 4096", 4096, false, &dmsse_rig_toy, &dmsse_rig_xts },
+	{ "adiantum, toy 512", 512, false, &dmsse_rig_adiantum, &dmsse_rig_toy },
 };
 
 #define TOY_SECTORS	8
 
-static bool is_toy(const struct config *config)
+static bool is_toy(const struct rig_config *config)
 {
 	return !strcmp(config->plain_alg, "dmssetest");
 }
 
 /* Requests that the test's cipher gets for each sector. */
-static unsigned int toy_layers(const struct config *config)
+static unsigned int toy_layers(const struct rig_config *config)
 {
 	return is_toy(config) + (config->outer && is_toy(config->outer));
 }
@@ -999,20 +386,20 @@ static unsigned int toy_layers(const struct config *config)
  * Layers that are done with the sector when its nth request to the test's
  * cipher fails, n counted from 0.
  */
-static unsigned int passes_before(const struct config *config, unsigned int n, bool encrypt)
+static unsigned int passes_before(const struct rig_config *config, unsigned int n, bool encrypt)
 {
-	const struct config *first = encrypt || !config->outer ? config : config->outer;
+	const struct rig_config *first = encrypt || !config->outer ? config : config->outer;
 
 	return is_toy(first) ? n : n + 1;
 }
 
 /* One run of TOY_SECTORS sectors of which the fail_at-th request fails; 0: none. */
-static void toy_run(struct kunit *test, const struct config *config,
+static void toy_run(struct kunit *test, const struct rig_config *config,
 		    const struct manner_case *c, unsigned int fail_at, bool encrypt)
 {
 	u64 state = dmsse_test_seed ?: 1, sector = 64;
-	struct rig *rig = create_rig(test, config, 8, 1ULL << 40, &state);
-	struct arena *src = new_arena(test, &state), *dst = new_arena(test, &state);
+	struct rig *rig = dmsse_rig_create(test, config, 8, 1ULL << 40, &state);
+	struct arena *src = dmsse_arena_new(test, &state), *dst = dmsse_arena_new(test, &state);
 	struct arena *to = encrypt ? dst : src;
 	unsigned int per_sector = toy_layers(config), sector_size = config->sector_size;
 	unsigned int size = TOY_SECTORS * sector_size;
@@ -1026,52 +413,53 @@ static void toy_run(struct kunit *test, const struct config *config,
 
 	KUNIT_ASSERT_NOT_NULL(test, linear);
 	KUNIT_ASSERT_NOT_NULL(test, again);
-	KUNIT_ASSERT_TRUE(test, lay_out(&state, src, c->layout, 0, size));
-	KUNIT_ASSERT_TRUE(test, lay_out(&state, dst, c->layout, 512, size));
+	KUNIT_ASSERT_TRUE(test, dmsse_arena_lay_out(&state, src, c->layout, 0, size));
+	KUNIT_ASSERT_TRUE(test, dmsse_arena_lay_out(&state, dst, c->layout, 512, size));
 
-	memset(&plan, 0, sizeof(plan));
-	copy_run(src, src->data, linear, size, false);
-	KUNIT_ASSERT_EQ(test, reference_crypt(rig, sector, linear, size, encrypt), 0);
+	memset(&dmsse_rig_plan, 0, sizeof(dmsse_rig_plan));
+	dmsse_arena_copy(src, src->data, linear, size, false);
+	KUNIT_ASSERT_EQ(test, dmsse_ref_crypt(rig, sector, linear, size, encrypt), 0);
 	memcpy(src->expected, src->data, ARENA_SIZE);
 	memcpy(dst->expected, dst->data, ARENA_SIZE);
 	/* Sectors before the failure are done, those behind untouched. */
-	copy_run(to, to->expected, linear, done, true);
+	dmsse_arena_copy(to, to->expected, linear, done, true);
 	/*
 	 * The one that failed has been through the layers before, unless it went
 	 * through a buffer; whoever asked for it has to see to that.
 	 */
 	if (passes && c->layout == ONE_PIECE) {
-		copy_run(src, src->data, linear, size, false);
-		KUNIT_ASSERT_EQ(test, reference_layer(config, &rig->layer[encrypt ? 0 : 1],
+		dmsse_arena_copy(src, src->data, linear, size, false);
+		KUNIT_ASSERT_EQ(test, dmsse_ref_layer(config, &rig->layer[encrypt ? 0 : 1],
 						      sector + done / 512, linear + done,
 						      sector_size, encrypt), 0);
 		memcpy(to->expected + to->position[0] + to->lead + done, linear + done,
 		       sector_size);
 	}
 
-	memset(&plan, 0, sizeof(plan));
-	plan.manner = c->manner;
-	plan.fail_at = fail_at;
-	plan.error = -EILSEQ;
+	memset(&dmsse_rig_plan, 0, sizeof(dmsse_rig_plan));
+	dmsse_rig_plan.manner = c->manner;
+	dmsse_rig_plan.fail_at = fail_at;
+	dmsse_rig_plan.error = -EILSEQ;
 	KUNIT_ASSERT_TRUE(test, prepare(rig, src, to, sector, size, encrypt, 8));
 	r = run_to_end(rig, c->may_sleep);
 	/* A second completion would have come by now, or comes here. */
-	flush_workqueue(test_queue);
+	flush_workqueue(dmsse_rig_queue);
 	stopped = !c->may_sleep && c->manner != AT_ONCE && c->layout == ONE_PIECE;
 	/* Some sectors in pieces, others not: either is right for this one. */
 	if (passes && c->layout == ANY) {
-		copy_run(to, to->expected, linear, size, false);
-		copy_run(to, to->data, again, size, false);
+		dmsse_arena_copy(to, to->expected, linear, size, false);
+		dmsse_arena_copy(to, to->data, again, size, false);
 		memcpy(linear + done, again + done, sector_size);
-		copy_run(to, to->expected, linear, size, true);
+		dmsse_arena_copy(to, to->expected, linear, size, true);
 	}
 
 	KUNIT_EXPECT_EQ(test, r, fail_at ? -EILSEQ : 0);
-	KUNIT_EXPECT_EQ(test, plan.requests, fail_at ?: TOY_SECTORS * per_sector);
-	KUNIT_EXPECT_FALSE(test, plan.slept_atomically);
+	KUNIT_EXPECT_EQ(test, atomic_read(&dmsse_rig_plan.requests),
+			fail_at ?: TOY_SECTORS * per_sector);
+	KUNIT_EXPECT_FALSE(test, dmsse_rig_plan.slept_atomically);
 	if (c->layout == ONE_PIECE)
 		KUNIT_EXPECT_EQ(test, rig->resumes, stopped ? 1U : 0U);
-	KUNIT_EXPECT_EQ(test, rig->crypt->src.iter.bi_size, size - done);
+	KUNIT_EXPECT_EQ(test, dmsse_crypt_left(rig->crypt), size - done);
 	KUNIT_EXPECT_EQ(test, memcmp(src->data, src->expected, ARENA_SIZE), 0);
 	KUNIT_EXPECT_EQ(test, memcmp(dst->data, dst->expected, ARENA_SIZE), 0);
 }
@@ -1081,7 +469,7 @@ static void test_manner(struct kunit *test)
 	unsigned int i, fail_at;
 
 	for (i = 0; i < ARRAY_SIZE(toys); i++) {
-		const struct config *config = config_of(test, &toys[i]);
+		const struct rig_config *config = dmsse_rig_config(test, &toys[i]);
 
 		for (fail_at = 0; fail_at <= TOY_SECTORS * toy_layers(config); fail_at++) {
 			toy_run(test, config, test->param_value, fail_at, true);
@@ -1094,17 +482,17 @@ static void test_manner(struct kunit *test)
 static void test_scattered_needs_sleep(struct kunit *test)
 {
 	u64 state = 1;
-	struct rig *rig = create_rig(test, config_of(test, &toys[0]), 0, 0, &state);
-	struct arena *arena = new_arena(test, &state);
+	struct rig *rig = dmsse_rig_create(test, dmsse_rig_config(test, &toys[0]), 0, 0, &state);
+	struct arena *arena = dmsse_arena_new(test, &state);
 
-	memset(&plan, 0, sizeof(plan));
-	KUNIT_ASSERT_TRUE(test, lay_out(&state, arena, TINY, 0, 1024));
+	memset(&dmsse_rig_plan, 0, sizeof(dmsse_rig_plan));
+	KUNIT_ASSERT_TRUE(test, dmsse_arena_lay_out(&state, arena, TINY, 0, 1024));
 	KUNIT_ASSERT_TRUE(test, prepare(rig, arena, arena, 0, 1024, false, 0));
 	KUNIT_EXPECT_EQ(test, dmsse_crypt_run(rig->crypt, false), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, plan.requests, 0U);
-	KUNIT_EXPECT_EQ(test, rig->crypt->src.iter.bi_size, 1024U);
+	KUNIT_EXPECT_EQ(test, atomic_read(&dmsse_rig_plan.requests), 0U);
+	KUNIT_EXPECT_EQ(test, dmsse_crypt_left(rig->crypt), 1024U);
 	KUNIT_EXPECT_EQ(test, dmsse_crypt_run(rig->crypt, true), 0);
-	KUNIT_EXPECT_EQ(test, plan.requests, 2U);
+	KUNIT_EXPECT_EQ(test, atomic_read(&dmsse_rig_plan.requests), 2U);
 }
 
 static void destroy_pool(void *data)
@@ -1134,23 +522,23 @@ static const u8 *find_data(const struct dmsse_bounce *bounce)
 static void test_failed_write(struct kunit *test)
 {
 	u64 state = dmsse_test_seed ?: 1;
-	struct rig *rig = create_rig(test, config_of(test, &toys[2]), 0, 0, &state);
+	struct rig *rig = dmsse_rig_create(test, dmsse_rig_config(test, &toys[2]), 0, 0, &state);
 	struct dmsse_bounce_pool *pool = kunit_kzalloc(test, sizeof(*pool), GFP_KERNEL);
-	struct arena *src = new_arena(test, &state);
+	struct arena *src = dmsse_arena_new(test, &state);
 	unsigned int fail_at, size = 40 * 512;
 
 	KUNIT_ASSERT_NOT_NULL(test, pool);
 	KUNIT_ASSERT_EQ(test, dmsse_bounce_pool_init(pool), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, destroy_pool, pool), 0);
-	KUNIT_ASSERT_TRUE(test, lay_out(&state, src, PAGES, 0, size));
+	KUNIT_ASSERT_TRUE(test, dmsse_arena_lay_out(&state, src, PAGES, 0, size));
 
 	for (fail_at = 2; fail_at <= 80; fail_at += 2) {
 		struct dmsse_bounce bounce;
 		int r;
 
-		memset(&plan, 0, sizeof(plan));
-		plan.fail_at = fail_at;
-		plan.error = -EIO;
+		memset(&dmsse_rig_plan, 0, sizeof(dmsse_rig_plan));
+		dmsse_rig_plan.fail_at = fail_at;
+		dmsse_rig_plan.error = -EIO;
 		KUNIT_ASSERT_TRUE(test, prepare(rig, src, src, 0, size, true, 0));
 		dmsse_bounce_alloc(pool, &bounce, size);
 		rig->crypt->dst.vec = bounce.vec;
@@ -1206,7 +594,7 @@ static void restore_insecure(void *data)
 static void test_fitness(struct kunit *test)
 {
 	const struct fitness_case *c = test->param_value;
-	const struct config config = { .spec = c->spec, .sector_size = c->sector_size };
+	const struct rig_config config = { .spec = c->spec, .sector_size = c->sector_size };
 	int insecure;
 
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, restore_insecure,
@@ -1218,7 +606,7 @@ static void test_fitness(struct kunit *test)
 		struct dmsse_error err = {};
 
 		KUNIT_ASSERT_NOT_NULL(test, stack);
-		KUNIT_ASSERT_EQ(test, params_of(&config, &params, &err), 0);
+		KUNIT_ASSERT_EQ(test, dmsse_rig_params(&config, &params, &err), 0);
 		dmsse_insecure_ciphers = insecure;
 		KUNIT_EXPECT_EQ(test, dmsse_stack_init(stack, &params, &err), want);
 		KUNIT_EXPECT_STREQ(test, err.text, want ? c->message : "");
@@ -1277,8 +665,8 @@ KUNIT_ARRAY_PARAM(pair_cases, pair_cases, pair_case_name);
 static void test_pair_fitness(struct kunit *test)
 {
 	const struct pair_case *c = test->param_value;
-	const struct config outer = { .spec = c->outer };
-	const struct config config = { .spec = c->inner, .sector_size = 512, .outer = &outer };
+	const struct rig_config outer = { .spec = c->outer };
+	const struct rig_config config = { .spec = c->inner, .sector_size = 512, .outer = &outer };
 	int allowed; /* bit 0: insecure ciphers, bit 1: equal ones */
 
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, restore_insecure,
@@ -1291,7 +679,7 @@ static void test_pair_fitness(struct kunit *test)
 
 		KUNIT_ASSERT_NOT_NULL(test, stack);
 		KUNIT_ASSERT_NOT_NULL(test, params);
-		KUNIT_ASSERT_EQ(test, params_of(&config, params, &err), 0);
+		KUNIT_ASSERT_EQ(test, dmsse_rig_params(&config, params, &err), 0);
 		dmsse_insecure_ciphers = allowed & 1;
 		if (allowed & 2)
 			params->flags |= DMSSE_ALLOW_SAME_CIPHER;
@@ -1316,8 +704,8 @@ static struct kunit_case crypt_cases[] = {
 
 static struct kunit_suite crypt_suite = {
 	.name = "dmsse-crypt",
-	.suite_init = crypt_suite_init,
-	.suite_exit = crypt_suite_exit,
+	.suite_init = dmsse_rig_init,
+	.suite_exit = dmsse_rig_exit,
 	.test_cases = crypt_cases,
 };
 

@@ -4,7 +4,8 @@
  *
  * The way of a bio: dmsse_map() -> for a write: bounce pages, layers first to
  * last, submit; for a read: submit, dmsse_end_io(), layers last to first in
- * place. The way of a key: keyring -> key.c -> tfm. Neither goes back up.
+ * place. The way of a key: keyring -> key.c -> tfm, and if its lease is to be
+ * watched a reference to it, without its bytes, to lease.c.
  */
 #ifndef DMSSE_H
 #define DMSSE_H
@@ -20,6 +21,7 @@
 #include <linux/mutex.h>
 #include <linux/percpu_counter.h>
 #include <linux/scatterlist.h>
+#include <linux/time64.h>
 #include <linux/workqueue.h>
 #include <crypto/skcipher.h>
 
@@ -29,6 +31,7 @@
 
 struct dmsse_crypt;
 struct dmsse_key_marks;
+struct dmsse_lease;
 
 /* layer.c: a cipher layer ------------------------------------------------- */
 
@@ -82,6 +85,9 @@ void dmsse_layer_destroy(struct dmsse_layer *layer);
  * @scratch: buffers of one encryption sector each, for sectors that lie
  *	scattered over several bvecs
  * @crypt_size: bytes that a struct dmsse_crypt needs with its request and IV
+ * @ns_per_kib: what all layers take for 1 KiB, in nanoseconds; see policy.c
+ * @chunk: see dmsse_policy_chunk(), in bytes
+ * @piece: see dmsse_policy_piece(), in bytes
  * @salt: of the layers' marks, so that they tell nothing to other targets
  */
 struct dmsse_stack {
@@ -91,6 +97,9 @@ struct dmsse_stack {
 	unsigned int iv_shift;
 	mempool_t scratch;
 	unsigned int crypt_size;
+	unsigned int ns_per_kib;
+	unsigned int chunk;
+	unsigned int piece;
 	u8 salt[DMSSE_SALT_SIZE];
 };
 
@@ -107,9 +116,11 @@ struct dmsse_span {
 /**
  * struct dmsse_crypt - a run of sectors on its way through the layers
  * @stack: the layers
- * @src: data that is still to be read
- * @dst: room for what comes of it; the same place as @src for a read
+ * @src: where the data are read
+ * @dst: where what comes of it goes; the same as @src, to its bvec table, for a
+ *	run in place
  * @sector: next sector, in units of 512 bytes from the target's start
+ * @done: bytes at the beginning of @src and @dst that are done
  * @pass: layers that sector has already been through
  * @encrypt: direction
  * @status: error of a request that completed asynchronously
@@ -125,6 +136,7 @@ struct dmsse_crypt {
 	struct dmsse_span src;
 	struct dmsse_span dst;
 	u64 sector;
+	unsigned int done;
 	unsigned int pass;
 	bool encrypt;
 	int status;
@@ -137,10 +149,94 @@ struct dmsse_crypt {
 int dmsse_stack_init(struct dmsse_stack *stack, const struct dmsse_params *params,
 		     struct dmsse_error *err);
 void dmsse_stack_destroy(struct dmsse_stack *stack);
-bool dmsse_stack_keyed(const struct dmsse_stack *stack);
 void dmsse_crypt_init(struct dmsse_crypt *crypt, struct dmsse_stack *stack,
 		      u64 sector, bool encrypt);
 int dmsse_crypt_run(struct dmsse_crypt *crypt, bool may_sleep);
+
+/**
+ * dmsse_crypt_left - how much of a run is still to be done
+ * @crypt: a run that nobody works on
+ *
+ * Context: any. Return: bytes.
+ */
+static inline unsigned int dmsse_crypt_left(const struct dmsse_crypt *crypt)
+{
+	return crypt->src.iter.bi_size - crypt->done;
+}
+
+u64 dmsse_crypt_measure(struct dmsse_stack *stack);
+
+/**
+ * dmsse_stack_keyed - does every layer have its key?
+ * @stack: the layers
+ *
+ * Context: any in which no key is being set or wiped: I/O on a live target,
+ * or dmsse_target.lock held.
+ */
+static inline bool dmsse_stack_keyed(const struct dmsse_stack *stack)
+{
+	unsigned int i;
+
+	for (i = 0; i < stack->nr_layers; i++)
+		if (!stack->layer[i].tfm)
+			return false;
+	return true;
+}
+
+/* policy.c: where the work runs, and how much at a time ------------------- */
+
+/* CPUs that may help one submitter. */
+#define DMSSE_MAX_HELPERS	3
+
+/**
+ * enum dmsse_place - where to decrypt a read
+ * @DMSSE_HERE: where it completed
+ * @DMSSE_SOON: not here, but as soon as that is possible
+ * @DMSSE_ELSEWHERE: by a worker, on a CPU that has time
+ */
+enum dmsse_place {
+	DMSSE_HERE,
+	DMSSE_SOON,
+	DMSSE_ELSEWHERE,
+};
+
+/**
+ * struct dmsse_handover - a read on its way to a worker
+ * @deadline: when the CPU that gave it away could have been done with it, in
+ *	nanoseconds of local_clock(); 0 if that is of no interest
+ * @cpu: that CPU
+ */
+struct dmsse_handover {
+	u64 deadline;
+	int cpu;
+};
+
+void dmsse_policy_init(struct dmsse_stack *stack);
+unsigned int dmsse_policy_chunk(const struct dmsse_stack *stack);
+unsigned int dmsse_policy_piece(const struct dmsse_stack *stack);
+unsigned int dmsse_policy_helpers(unsigned int chunks, unsigned int cpus);
+void dmsse_policy_helped(unsigned int chunks);
+enum dmsse_place dmsse_policy_read(const struct dmsse_stack *stack, unsigned int bytes, bool part);
+bool dmsse_policy_yield(void);
+void dmsse_policy_gave_away(struct dmsse_handover *handover, const struct dmsse_stack *stack,
+			    unsigned int part_bytes);
+void dmsse_policy_begun(const struct dmsse_handover *handover);
+
+/* spread.c: a write that several CPUs encrypt ----------------------------- */
+
+int dmsse_spread_run(struct dmsse_crypt *crypt, struct workqueue_struct *wq);
+
+/* recycle.c: pages from one write to the next ----------------------------- */
+
+/* Orders of pages that are recycled: from 0 to one less. */
+#define DMSSE_RECYCLE_ORDERS		(PAGE_ALLOC_COSTLY_ORDER + 1)
+
+struct page *dmsse_recycle_take(unsigned int order);
+void dmsse_recycle_put(struct page *page, unsigned int order);
+unsigned long dmsse_recycle_drain(unsigned long nr);
+unsigned long dmsse_recycle_count(void);
+int dmsse_recycle_init(void);
+void dmsse_recycle_exit(void);
 
 /* bounce.c: pages for ciphertext on its way down -------------------------- */
 
@@ -156,7 +252,7 @@ int dmsse_crypt_run(struct dmsse_crypt *crypt, bool may_sleep);
  * @pages: reserve of single pages, enough for the greatest write
  * @tables: bvec tables for writes of more than a few pages
  * @lock: whoever waits for the reserve holds it, see dmsse_bounce_alloc()
- * @held: pages allocated, those of the reserve included
+ * @held: pages that writes have
  * @waits: how often a write had to wait
  */
 struct dmsse_bounce_pool {
@@ -171,11 +267,13 @@ struct dmsse_bounce_pool {
  * struct dmsse_bounce - the bounce pages of one write
  * @vec: bvecs that cover them: @inline_vec, or a table of the pool's
  * @nr: bvecs in use
+ * @nr_pages: single pages in them
  * @inline_vec: see DMSSE_BOUNCE_INLINE_VECS
  */
 struct dmsse_bounce {
 	struct bio_vec *vec;
 	unsigned int nr;
+	unsigned int nr_pages;
 	struct bio_vec inline_vec[DMSSE_BOUNCE_INLINE_VECS];
 };
 
@@ -213,11 +311,13 @@ struct dmsse_counters {
  * @dev: device below
  * @stack: the layers
  * @bounce: bounce pages
- * @wq: where reads are decrypted that cannot be where they complete; borrowed
+ * @wq: where reads are decrypted that are not where they complete, and where
+ *	helpers of writes run; borrowed
  * @counters: what status shows
- * @lock: orders key changes against resume and suspend
+ * @lease: what watches over the keys, or NULL without the option key_lease
+ * @lock: orders key changes against resume, suspend and each other
  * @live: I/O may arrive; between resume and postsuspend. While set, the tfms
- *	of @stack do not change.
+ *	of @stack do not change, unless the lease has lapsed.
  */
 struct dmsse_target {
 	struct dmsse_params params;
@@ -227,6 +327,7 @@ struct dmsse_target {
 	struct dmsse_bounce_pool bounce;
 	struct workqueue_struct *wq;
 	struct dmsse_counters __percpu *counters;
+	struct dmsse_lease *lease;
 	struct mutex lock; /* see @lock above */
 	bool live;
 };
@@ -237,13 +338,79 @@ static inline void dmsse_count(struct dmsse_target *sse, enum dmsse_counter coun
 	this_cpu_add(sse->counters->value[counter], n);
 }
 
+/* Both of a read's or a write's; no interrupt counts these. */
+static inline void dmsse_count_data(struct dmsse_target *sse, enum dmsse_counter bios,
+				    enum dmsse_counter sectors, unsigned int nr_sectors)
+{
+	struct dmsse_counters *counters = get_cpu_ptr(sse->counters);
+
+	counters->value[bios]++;
+	counters->value[sectors] += nr_sectors;
+	put_cpu_ptr(sse->counters);
+}
+
+bool dmsse_takes_io(struct dm_target *ti);
+
 extern struct target_type dmsse_target_type;
 
 /* io.c: bios -------------------------------------------------------------- */
 
 unsigned int dmsse_io_size(const struct dmsse_target *sse);
 int dmsse_map(struct dm_target *ti, struct bio *bio);
+void dmsse_io_go_on(struct dm_target *ti, struct bio *bio);
 int dmsse_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error);
+
+/* lease.c: I/O only while the keys are valid ------------------------------ */
+
+/**
+ * enum dmsse_lease_state - whether I/O passes
+ * @DMSSE_LEASE_VALID: it does
+ * @DMSSE_LEASE_LAPSING: no new I/O does; what is under way comes to its end
+ * @DMSSE_LEASE_LAPSED: nothing is under way, and the keys were wiped; a new one
+ *	may be set
+ */
+enum dmsse_lease_state {
+	DMSSE_LEASE_VALID,
+	DMSSE_LEASE_LAPSING,
+	DMSSE_LEASE_LAPSED,
+};
+
+/**
+ * struct dmsse_clocks - two clocks, read one right after the other
+ * @real: wall clock, in seconds; whoever sets it makes it jump
+ * @boot: seconds since boot, those in suspend-to-RAM included; never jumps
+ */
+struct dmsse_clocks {
+	time64_t real;
+	time64_t boot;
+};
+
+time64_t dmsse_lease_deadline(time64_t expiry, const struct dmsse_clocks *now, time64_t before);
+
+struct dmsse_lease *dmsse_lease_create(struct dm_target *ti, struct dmsse_target *sse);
+void dmsse_lease_watch(struct dmsse_lease *lease);
+void dmsse_lease_destroy(struct dmsse_lease *lease);
+
+bool dmsse_lease_enter(struct dmsse_lease *lease);
+void dmsse_lease_leave(struct dmsse_lease *lease);
+int dmsse_lease_refuse(struct dmsse_lease *lease, struct bio *bio);
+
+int dmsse_lease_accepts(struct dmsse_lease *lease, unsigned int index, struct key *key,
+			struct dmsse_error *err);
+void dmsse_lease_adopt(struct dmsse_lease *lease, unsigned int index, struct key *key);
+void dmsse_lease_drop(struct dmsse_lease *lease, unsigned int index);
+void dmsse_lease_renew(struct dmsse_lease *lease);
+int dmsse_lease_settle(struct dmsse_lease *lease);
+
+void dmsse_lease_presuspend(struct dmsse_lease *lease);
+void dmsse_lease_check(struct dmsse_lease *lease);
+void dmsse_lease_resumed(struct dmsse_lease *lease);
+enum dmsse_lease_state dmsse_lease_state(const struct dmsse_lease *lease);
+const char *dmsse_lease_reason(const struct dmsse_lease *lease);
+size_t dmsse_lease_emit(struct dmsse_lease *lease, char *buf, size_t size);
+
+int dmsse_leases_init(void);
+void dmsse_leases_exit(void);
 
 /* main.c: the module ------------------------------------------------------ */
 

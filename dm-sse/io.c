@@ -8,19 +8,13 @@
  * and put back at the end. A clone's bvec table is not the clone's to free,
  * so nobody else minds.
  *
- * Writes are encrypted in the submitter's context. Reads are decrypted where
- * they complete, if the crypto API works there and the rest of the machine
- * doesn't wait for it; else by a workqueue.
+ * Writes are encrypted by their submitter, with or without helpers. Reads are
+ * decrypted where they complete or by a workqueue. policy.c says which.
  */
 #include "dmsse.h"
 
 #include <linux/preempt.h>
-
-/*
- * A read that completes in softirq context is decrypted there up to this many
- * bytes; at 1 GB/s that is 64 microseconds.
- */
-#define SOFTIRQ_MAX_BYTES	(64 * 1024)
+#include <linux/sched.h>
 
 /* What dmsse_end_io() has to do about a bio. */
 enum io_kind {
@@ -34,6 +28,9 @@ enum io_kind {
  * struct dmsse_io - per-bio data
  * @sse: the target
  * @kind: what is to be done at the end
+ * @leased: it has passed the gate of the target's lease, and must leave it
+ * @part: of a read: the bio was longer, more of it follows
+ * @handover: of a read that is queued
  * @clear_vec: a write's own bvec table while the bio carries @bounce
  * @bounce: a write's bounce pages
  * @work: a read's decryption by workqueue
@@ -42,12 +39,17 @@ enum io_kind {
 struct dmsse_io {
 	struct dmsse_target *sse;
 	enum io_kind kind;
+	bool leased;
+	bool part;
 	union {
 		struct {
 			struct bio_vec *clear_vec;
 			struct dmsse_bounce bounce;
 		};
-		struct work_struct work;
+		struct {
+			struct work_struct work;
+			struct dmsse_handover handover;
+		};
 	};
 	struct dmsse_crypt crypt;
 };
@@ -108,14 +110,21 @@ static void read_work(struct work_struct *work)
 {
 	struct dmsse_io *io = container_of(work, struct dmsse_io, work);
 
+	dmsse_policy_begun(&io->handover);
 	finish_read(io, dmsse_crypt_run(&io->crypt, true));
+}
+
+static void queue_on(struct workqueue_struct *wq, struct dmsse_io *io, unsigned int part_bytes)
+{
+	dmsse_count(io->sse, DMSSE_QUEUED_BIOS, 1);
+	dmsse_policy_gave_away(&io->handover, &io->sse->stack, part_bytes);
+	queue_work(wq, &io->work);
 }
 
 static void queue_read(struct dmsse_io *io)
 {
-	dmsse_count(io->sse, DMSSE_QUEUED_BIOS, 1);
 	INIT_WORK(&io->work, read_work);
-	queue_work(io->sse->wq, &io->work);
+	queue_on(io->sse->wq, io, io->part ? dmsse_crypt_left(&io->crypt) : 0);
 }
 
 static void resume_read(struct dmsse_crypt *crypt)
@@ -135,50 +144,49 @@ static int decrypt_without_sleeping(struct dmsse_io *io)
 	return r;
 }
 
-static void read_bh_work(struct work_struct *work)
+static enum dmsse_place place_of(const struct dmsse_io *io)
+{
+	if (io->sse->params.flags & DMSSE_NO_READ_WORKQUEUE)
+		return in_hardirq() || irqs_disabled() ? DMSSE_SOON : DMSSE_HERE;
+	return dmsse_policy_read(&io->sse->stack, dmsse_crypt_left(&io->crypt), io->part);
+}
+
+static void queue_read_soon(struct dmsse_io *io);
+
+/* Return: 0 or an error for a read that is decrypted, -EINPROGRESS for one that will be. */
+static int decrypt_read(struct dmsse_io *io)
+{
+	switch (place_of(io)) {
+	case DMSSE_SOON:
+		queue_read_soon(io);
+		return -EINPROGRESS;
+	case DMSSE_ELSEWHERE:
+		queue_read(io);
+		return -EINPROGRESS;
+	case DMSSE_HERE:
+		break;
+	}
+	return decrypt_without_sleeping(io);
+}
+
+static void read_soon_work(struct work_struct *work)
 {
 	struct dmsse_io *io = container_of(work, struct dmsse_io, work);
-	int r = decrypt_without_sleeping(io);
+	int r;
 
+	dmsse_policy_begun(&io->handover);
+	r = decrypt_read(io);
 	if (r != -EINPROGRESS)
 		finish_read(io, r);
 }
 
-static void queue_read_bh(struct dmsse_io *io)
+static void queue_read_soon(struct dmsse_io *io)
 {
-	dmsse_count(io->sse, DMSSE_QUEUED_BIOS, 1);
-	INIT_WORK(&io->work, read_bh_work);
-	dmsse_queue_bh(&io->work);
-}
+	struct workqueue_struct *wq = dmsse_bh_workqueue() ?:
+		dmsse_workqueue(io->sse->params.flags | DMSSE_HIGH_PRIORITY);
 
-static bool crypto_works_here(void)
-{
-	return !in_hardirq() && !irqs_disabled();
-}
-
-static int decrypt_read(struct dmsse_io *io, blk_status_t *error)
-{
-	bool queueless = io->sse->params.flags & DMSSE_NO_READ_WORKQUEUE;
-	unsigned int size = io->crypt.src.iter.bi_size;
-	int r;
-
-	if (!crypto_works_here()) {
-		if (queueless)
-			queue_read_bh(io);
-		else
-			queue_read(io);
-		return DM_ENDIO_INCOMPLETE;
-	}
-	if (in_serving_softirq() && size > SOFTIRQ_MAX_BYTES && !queueless) {
-		queue_read(io);
-		return DM_ENDIO_INCOMPLETE;
-	}
-
-	r = decrypt_without_sleeping(io);
-	if (r == -EINPROGRESS)
-		return DM_ENDIO_INCOMPLETE;
-	*error = read_status(io, r);
-	return DM_ENDIO_DONE;
+	INIT_WORK(&io->work, read_soon_work);
+	queue_on(wq, io, 0);
 }
 
 /* The way down -------------------------------------------------------------- */
@@ -195,9 +203,54 @@ static int map_read(struct dmsse_io *io, struct bio *bio, sector_t sector)
 	crypt->src.iter = bio->bi_iter;
 	crypt->dst = crypt->src;
 
-	dmsse_count(sse, DMSSE_READ_BIOS, 1);
-	dmsse_count(sse, DMSSE_READ_SECTORS, bio_sectors(bio));
+	dmsse_count_data(sse, DMSSE_READ_BIOS, DMSSE_READ_SECTORS, bio_sectors(bio));
 	return DM_MAPIO_REMAPPED;
+}
+
+static unsigned int max_sectors(const struct dmsse_target *sse, const struct bio *bio)
+{
+	switch (bio_op(bio)) {
+	case REQ_OP_READ:
+		return dmsse_policy_piece(&sse->stack) >> SECTOR_SHIFT;
+	case REQ_OP_WRITE:
+		/* Beyond it the reserve of bounce pages might not do. */
+		return DMSSE_BOUNCE_MAX_SECTORS;
+	default:
+		return UINT_MAX;
+	}
+}
+
+/*
+ * Once for each bio, in map. Device-mapper calls map again for the rest, before
+ * it returns to the submitter.
+ */
+static void cut_bio(struct dmsse_io *io, struct bio *bio)
+{
+	unsigned int max = max_sectors(io->sse, bio);
+
+	io->part = bio_sectors(bio) > max;
+	if (!io->part)
+		return;
+	dm_accept_partial_bio(bio, max);
+	if (dmsse_policy_yield())
+		cond_resched();
+}
+
+/* The options that say that a write stays where it was submitted. */
+static struct workqueue_struct *helpers_of(const struct dmsse_target *sse)
+{
+	if (sse->params.flags & (DMSSE_NO_WRITE_WORKQUEUE | DMSSE_SAME_CPU_CRYPT))
+		return NULL;
+	return sse->wq;
+}
+
+static int encrypt_write(struct dmsse_io *io)
+{
+	struct dmsse_crypt *crypt = &io->crypt;
+
+	if (crypt->src.iter.bi_size <= dmsse_policy_chunk(crypt->stack))
+		return dmsse_crypt_run(crypt, true);
+	return dmsse_spread_run(crypt, helpers_of(io->sse));
 }
 
 static int map_write(struct dmsse_io *io, struct bio *bio, sector_t sector)
@@ -207,9 +260,6 @@ static int map_write(struct dmsse_io *io, struct bio *bio, sector_t sector)
 	struct dmsse_bounce *bounce = &io->bounce;
 	int r;
 
-	if (bio_sectors(bio) > DMSSE_BOUNCE_MAX_SECTORS)
-		dm_accept_partial_bio(bio, DMSSE_BOUNCE_MAX_SECTORS);
-
 	io->kind = IO_WRITE;
 	dmsse_bounce_alloc(&sse->bounce, bounce, bio->bi_iter.bi_size);
 
@@ -218,7 +268,7 @@ static int map_write(struct dmsse_io *io, struct bio *bio, sector_t sector)
 	crypt->src.iter = bio->bi_iter;
 	crypt->dst.vec = bounce->vec;
 	crypt->dst.iter = (struct bvec_iter) { .bi_size = bio->bi_iter.bi_size };
-	r = dmsse_crypt_run(crypt, true);
+	r = encrypt_write(io);
 	if (r) {
 		crypt_failed(io, r);
 		dmsse_bounce_wipe(bounce);
@@ -231,9 +281,87 @@ static int map_write(struct dmsse_io *io, struct bio *bio, sector_t sector)
 	bio->bi_iter.bi_idx = 0;
 	bio->bi_iter.bi_bvec_done = 0;
 
-	dmsse_count(sse, DMSSE_WRITE_BIOS, 1);
-	dmsse_count(sse, DMSSE_WRITE_SECTORS, bio_sectors(bio));
+	dmsse_count_data(sse, DMSSE_WRITE_BIOS, DMSSE_WRITE_SECTORS, bio_sectors(bio));
 	return DM_MAPIO_REMAPPED;
+}
+
+static int map_discard(struct dmsse_io *io)
+{
+	io->kind = IO_PASS;
+	dmsse_count(io->sse, DMSSE_DISCARD_BIOS, 1);
+	return DM_MAPIO_REMAPPED;
+}
+
+static int map_by_op(struct dmsse_io *io, struct bio *bio, sector_t sector)
+{
+	switch (bio_op(bio)) {
+	case REQ_OP_READ:
+		return map_read(io, bio, sector);
+	case REQ_OP_WRITE:
+		return map_write(io, bio, sector);
+	default:
+		return map_discard(io);
+	}
+}
+
+static void leave_lease(struct dmsse_io *io)
+{
+	if (!io->leased)
+		return;
+	io->leased = false;
+	dmsse_lease_leave(io->sse->lease);
+}
+
+/* Send a bio to the device below: one that may pass, and that check_bio() took. */
+static int map_bio(struct dm_target *ti, struct dmsse_io *io, struct bio *bio)
+{
+	sector_t sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
+	int r;
+
+	r = map_by_op(io, bio, sector);
+	if (r != DM_MAPIO_REMAPPED) {
+		leave_lease(io);
+		return r;
+	}
+	bio_set_dev(bio, io->sse->dev->bdev);
+	bio->bi_iter.bi_sector = io->sse->params.start + sector;
+	return r;
+}
+
+/* Empty: device-mapper has split the data off. */
+static bool is_flush(const struct bio *bio)
+{
+	return (bio_op(bio) == REQ_OP_READ || bio_op(bio) == REQ_OP_WRITE) &&
+	       bio->bi_opf & REQ_PREFLUSH;
+}
+
+/*
+ * It needs no key, and whatever was written while there was one shall become
+ * durable: so a flush passes always.
+ */
+static int map_flush(struct dmsse_target *sse, struct bio *bio)
+{
+	dmsse_count(sse, DMSSE_FLUSH_BIOS, 1);
+	bio_set_dev(bio, sse->dev->bdev);
+	return DM_MAPIO_REMAPPED;
+}
+
+/* Is this a bio that the target can do anything about? */
+static bool check_bio(struct dm_target *ti, const struct dmsse_target *sse, const struct bio *bio)
+{
+	unsigned int mask = (sse->stack.sector_size >> SECTOR_SHIFT) - 1;
+
+	switch (bio_op(bio)) {
+	case REQ_OP_READ:
+	case REQ_OP_WRITE:
+		return !((dm_target_offset(ti, bio->bi_iter.bi_sector) | bio_sectors(bio)) & mask);
+	case REQ_OP_DISCARD:
+	case REQ_OP_SECURE_ERASE:
+		return true;
+	default:
+		/* Whatever it is, it would write or read ciphertext. */
+		return false;
+	}
 }
 
 /**
@@ -242,48 +370,91 @@ static int map_write(struct dmsse_io *io, struct bio *bio, sector_t sector)
  * @bio: device-mapper's clone
  *
  * Context: process, the submitter's; may sleep for bounce pages.
- * Return: DM_MAPIO_REMAPPED; or DM_MAPIO_KILL for a bio that isn't aligned to
- * encryption sectors, for an error of the crypto API, and without a key.
+ * Return: DM_MAPIO_REMAPPED; DM_MAPIO_KILL for a bio that isn't aligned to
+ * encryption sectors, for an error of the crypto API, and without a key; or
+ * what dmsse_lease_refuse() makes of one that comes too late.
  */
 int dmsse_map(struct dm_target *ti, struct bio *bio)
 {
 	struct dmsse_target *sse = ti->private;
 	struct dmsse_io *io = io_of(sse, bio);
-	sector_t sector = dm_target_offset(ti, bio->bi_iter.bi_sector);
-	unsigned int mask = (sse->stack.sector_size >> SECTOR_SHIFT) - 1;
-	int r = DM_MAPIO_REMAPPED;
 
 	io->sse = sse;
 	io->kind = IO_PASS;
+	io->leased = false;
 
-	switch (bio_op(bio)) {
-	case REQ_OP_READ:
-	case REQ_OP_WRITE:
-		if (bio->bi_opf & REQ_PREFLUSH) {
-			/* Empty: device-mapper has split the data off. */
-			dmsse_count(sse, DMSSE_FLUSH_BIOS, 1);
-			bio_set_dev(bio, sse->dev->bdev);
-			return DM_MAPIO_REMAPPED;
+	if (is_flush(bio))
+		return map_flush(sse, bio);
+	if (!check_bio(ti, sse, bio))
+		return DM_MAPIO_KILL;
+	cut_bio(io, bio);
+	if (sse->lease) {
+		if (!dmsse_lease_enter(sse->lease)) {
+			io->kind = IO_DONE;
+			return dmsse_lease_refuse(sse->lease, bio);
 		}
-		if ((sector | bio_sectors(bio)) & mask || !dmsse_stack_keyed(&sse->stack))
-			return DM_MAPIO_KILL;
-		if (bio_op(bio) == REQ_OP_READ)
-			r = map_read(io, bio, sector);
-		else
-			r = map_write(io, bio, sector);
-		break;
-	case REQ_OP_DISCARD:
-	case REQ_OP_SECURE_ERASE:
-		dmsse_count(sse, DMSSE_DISCARD_BIOS, 1);
-		break;
-	default:
-		/* Whatever it is, it would write or read ciphertext. */
+		io->leased = true;
+	}
+	if (!dmsse_stack_keyed(&sse->stack)) {
+		leave_lease(io);
 		return DM_MAPIO_KILL;
 	}
+	return map_bio(ti, io, bio);
+}
 
-	bio_set_dev(bio, sse->dev->bdev);
-	bio->bi_iter.bi_sector = sse->params.start + sector;
-	return r;
+/**
+ * dmsse_io_go_on - send a bio on its way that dmsse_lease_refuse() has held
+ * @ti: the target
+ * @bio: device-mapper's clone, now past the gate of the lease
+ *
+ * Context: process; may sleep for bounce pages, as dmsse_map(). Not from where
+ * reads are decrypted.
+ */
+void dmsse_io_go_on(struct dm_target *ti, struct bio *bio)
+{
+	struct dmsse_target *sse = ti->private;
+	struct dmsse_io *io = io_of(sse, bio);
+
+	io->leased = true;
+	if (map_bio(ti, io, bio) == DM_MAPIO_REMAPPED) {
+		dm_submit_bio_remap(bio, NULL);
+		return;
+	}
+	io->kind = IO_DONE;
+	bio_io_error(bio);
+}
+
+static int end_read(struct dmsse_io *io, blk_status_t *error)
+{
+	int r = decrypt_read(io);
+
+	if (r == -EINPROGRESS)
+		return DM_ENDIO_INCOMPLETE;
+	*error = read_status(io, r);
+	return DM_ENDIO_DONE;
+}
+
+static int finish_bio(struct dmsse_io *io, struct bio *bio, blk_status_t *error)
+{
+	struct dmsse_target *sse = io->sse;
+
+	if (*error && io->kind != IO_DONE)
+		dmsse_count(sse, DMSSE_IO_ERRORS, 1);
+
+	switch (io->kind) {
+	case IO_WRITE:
+		bio->bi_io_vec = io->clear_vec;
+		dmsse_bounce_free(&sse->bounce, &io->bounce);
+		break;
+	case IO_READ:
+		if (!*error)
+			return end_read(io, error);
+		break;
+	case IO_PASS:
+	case IO_DONE:
+		break;
+	}
+	return DM_ENDIO_DONE;
 }
 
 /**
@@ -300,24 +471,11 @@ int dmsse_map(struct dm_target *ti, struct bio *bio)
  */
 int dmsse_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
 {
-	struct dmsse_target *sse = ti->private;
-	struct dmsse_io *io = io_of(sse, bio);
+	struct dmsse_io *io = io_of(ti->private, bio);
+	int r = finish_bio(io, bio, error);
 
-	if (*error && io->kind != IO_DONE)
-		dmsse_count(sse, DMSSE_IO_ERRORS, 1);
-
-	switch (io->kind) {
-	case IO_WRITE:
-		bio->bi_io_vec = io->clear_vec;
-		dmsse_bounce_free(&sse->bounce, &io->bounce);
-		break;
-	case IO_READ:
-		if (!*error)
-			return decrypt_read(io, error);
-		break;
-	case IO_PASS:
-	case IO_DONE:
-		break;
-	}
-	return DM_ENDIO_DONE;
+	/* One that is queued may be gone by now. */
+	if (r == DM_ENDIO_DONE)
+		leave_lease(io);
+	return r;
 }

@@ -11,6 +11,9 @@
  *
  * The state is the layer's tfm: there is one, or there is none.
  *
+ * The keyring's key is let go, unless the target has a lease: then that takes
+ * the reference over, to see when the key ends. It has no use for the bytes.
+ *
  * Where there are several layers, their keys must have nothing in common. To
  * see that when one of them changes, with no key bytes kept for it, a layer
  * keeps marks: salted hashes of its key's parts. They live as long as the tfm.
@@ -18,9 +21,11 @@
 #include "dmsse.h"
 #include "key.h"
 
+#include <linux/fips.h>
 #include <linux/key.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <crypto/aes.h>
 #include <crypto/algapi.h>
 #include <crypto/sha2.h>
 #include <keys/encrypted-type.h>
@@ -110,8 +115,13 @@ static int describe_lookup_error(int error, struct dmsse_error *err)
 	return error;
 }
 
-/* Copy the key that @ref names; the caller frees it with free_secret(). */
-static struct secret *read_key(const struct dmsse_key_ref *ref, struct dmsse_error *err)
+/*
+ * Copy the key that @ref names; the caller frees it with free_secret(). *@found
+ * is the keyring's key it was copied from, the caller's to put, or NULL if @ref
+ * names none.
+ */
+static struct secret *read_key(const struct dmsse_key_ref *ref, struct key **found,
+			       struct dmsse_error *err)
 {
 	struct key_type *type = key_type_of(ref);
 	struct secret *secret;
@@ -128,6 +138,7 @@ static struct secret *read_key(const struct dmsse_key_ref *ref, struct dmsse_err
 	secret = kzalloc(sizeof(*secret), GFP_KERNEL);
 	if (!secret)
 		return ERR_PTR(-ENOMEM);
+	*found = NULL;
 	if (!ref->size)
 		return secret;
 
@@ -158,9 +169,11 @@ static struct secret *read_key(const struct dmsse_key_ref *ref, struct dmsse_err
 
 out_unlock:
 	up_read(&key->sem);
-	key_put(key);
-	if (!r)
+	if (!r) {
+		*found = key;
 		return secret;
+	}
+	key_put(key);
 out_free:
 	free_secret(secret);
 	return ERR_PTR(r);
@@ -175,7 +188,8 @@ static bool is_xts(struct crypto_skcipher *tfm)
 
 /*
  * XTS with equal halves is not XTS any more (IEEE 1619-2018, FIPS 140-3 IG
- * C.I); the crypto API itself looks only if fips=1.
+ * C.I); the crypto API itself looks only if fips=1. With AES-192 it isn't
+ * approved either, which not every kernel knows.
  */
 static int check_key(struct crypto_skcipher *tfm, const struct secret *secret,
 		     struct dmsse_error *err)
@@ -184,6 +198,12 @@ static int check_key(struct crypto_skcipher *tfm, const struct secret *secret,
 
 	if (is_xts(tfm) && half && !crypto_memneq(secret->bytes, secret->bytes + half, half)) {
 		dmsse_err(err, "the two halves of an XTS key must differ");
+		return -EINVAL;
+	}
+	if (is_xts(tfm) && fips_enabled && secret->size == 2 * AES_KEYSIZE_192) {
+		dmsse_err(err,
+			  "AES-192 (a key of %u bytes) is not approved for XTS, and this kernel runs with fips=1",
+			  secret->size);
 		return -EINVAL;
 	}
 	return 0;
@@ -314,12 +334,14 @@ static int check_size(struct crypto_skcipher *tfm, const struct dmsse_key_ref *r
 
 /* As dmsse_key_set(), but @err doesn't say which layer it is about. */
 static int set_key(struct dmsse_stack *stack, unsigned int index,
-		   const struct dmsse_key_ref *ref, struct dmsse_error *err)
+		   const struct dmsse_key_ref *ref, struct dmsse_lease *lease,
+		   struct dmsse_error *err)
 {
 	struct dmsse_layer *layer = &stack->layer[index];
 	struct dmsse_key_marks *marks = NULL;
 	struct crypto_skcipher *tfm;
 	struct secret *secret;
+	struct key *key;
 	int r;
 
 	tfm = dmsse_layer_alloc_tfm(layer, err);
@@ -329,12 +351,14 @@ static int set_key(struct dmsse_stack *stack, unsigned int index,
 	if (r)
 		goto out_tfm;
 
-	secret = read_key(ref, err);
+	secret = read_key(ref, &key, err);
 	if (IS_ERR(secret)) {
 		r = PTR_ERR(secret);
 		goto out_tfm;
 	}
 	r = check_key(tfm, secret, err);
+	if (!r && lease)
+		r = dmsse_lease_accepts(lease, index, key, err);
 	if (!r)
 		r = check_other_layers(stack, index, secret, &marks, err);
 	if (!r) {
@@ -345,11 +369,16 @@ static int set_key(struct dmsse_stack *stack, unsigned int index,
 	}
 	free_secret(secret);
 	if (r)
-		goto out_marks;
+		goto out_key;
 
 	swap(layer->tfm, tfm);
 	swap(layer->marks, marks);
-out_marks:
+	if (lease) {
+		dmsse_lease_adopt(lease, index, key);
+		key = NULL;
+	}
+out_key:
+	key_put(key);
 	free_marks(marks);
 out_tfm:
 	/* Zeroes the key schedule. */
@@ -362,11 +391,12 @@ out_tfm:
  * @stack: the layers
  * @index: position of the layer; it keeps the key it had if this fails
  * @ref: which key; looked up in the caller's keyrings
+ * @lease: what will watch over the keyring's key; NULL lets it go
  * @err: why it failed
  *
  * Context: process, sleeps, may run the request-key upcall. No I/O may be in
  * flight, nor start before this returns: dmsse_target.lock held, the target
- * not live. The device may be suspended under a file system or swap, hence
+ * not live or its lease lapsed. The device may be suspended under a file system or swap, hence
  * no allocation here waits for I/O.
  *
  * Return: 0; -ENOKEY, -EKEYEXPIRED, -EKEYREVOKED or -EACCES from the lookup;
@@ -375,10 +405,11 @@ out_tfm:
  * kernel lacks; -ENOMEM. @err is set with each but the last.
  */
 int dmsse_key_set(struct dmsse_stack *stack, unsigned int index,
-		  const struct dmsse_key_ref *ref, struct dmsse_error *err)
+		  const struct dmsse_key_ref *ref, struct dmsse_lease *lease,
+		  struct dmsse_error *err)
 {
 	unsigned int noio = memalloc_noio_save();
-	int r = set_key(stack, index, ref, err);
+	int r = set_key(stack, index, ref, lease, err);
 
 	memalloc_noio_restore(noio);
 	if (r)

@@ -9,7 +9,8 @@
 #include "dmsse.h"
 
 int dmsse_key_set(struct dmsse_stack *stack, unsigned int index,
-		  const struct dmsse_key_ref *ref, struct dmsse_error *err);
+		  const struct dmsse_key_ref *ref, struct dmsse_lease *lease,
+		  struct dmsse_error *err);
 void dmsse_key_wipe(struct dmsse_layer *layer);
 
 #endif

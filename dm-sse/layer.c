@@ -17,11 +17,14 @@ static bool is_insecure(struct crypto_skcipher *tfm)
 
 static void describe_alloc_error(const char *alg, int error, struct dmsse_error *err)
 {
+	const char *fips = fips_enabled ? ", which runs with fips=1" : "";
+
+	/* What is not approved is as if it weren't there; within a template it is -EINVAL. */
 	if (error == -ENOENT)
-		dmsse_err(err, "cipher '%s' is not available in this kernel%s", alg,
-			  fips_enabled ? ", which runs with fips=1" : "");
+		dmsse_err(err, "cipher '%s' is not available in this kernel%s", alg, fips);
 	else
-		dmsse_err(err, "cipher '%s' cannot be allocated, error %d", alg, error);
+		dmsse_err(err, "cipher '%s' cannot be allocated in this kernel%s: error %d", alg,
+			  fips, error);
 }
 
 /*

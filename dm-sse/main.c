@@ -2,6 +2,7 @@
 /* The module: what there is once, its beginning and its end. */
 #include "dmsse.h"
 
+#include <linux/cpumask.h>
 #include <linux/module.h>
 
 bool dmsse_insecure_ciphers;
@@ -55,13 +56,17 @@ static void destroy_workqueues(void)
 			destroy_workqueue(workqueues[i]);
 }
 
+/*
+ * As many at a time as there are CPUs: who is done takes the next item, which
+ * balances them better than the scheduler could balance more.
+ */
 static int __init create_workqueues(void)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(queues); i++) {
-		workqueues[i] = alloc_workqueue("%s", WQ_MEM_RECLAIM | queues[i].wq_flags, 0,
-						queues[i].name);
+		workqueues[i] = alloc_workqueue("%s", WQ_MEM_RECLAIM | queues[i].wq_flags,
+						num_online_cpus(), queues[i].name);
 		if (!workqueues[i])
 			return -ENOMEM;
 	}
@@ -73,20 +78,35 @@ static int __init dmsse_init(void)
 	int r;
 
 	r = create_workqueues();
-	if (!r)
-		r = dm_register_target(&dmsse_target_type);
-	if (r) {
-		destroy_workqueues();
-		return r;
-	}
+	if (r)
+		goto out_workqueues;
+	r = dmsse_recycle_init();
+	if (r)
+		goto out_workqueues;
+	r = dmsse_leases_init();
+	if (r)
+		goto out_recycle;
+	r = dm_register_target(&dmsse_target_type);
+	if (r)
+		goto out_leases;
 	if (dmsse_insecure_ciphers)
 		pr_warn("insecure_ciphers is set: not for disks that hold anything of value\n");
 	return 0;
+
+out_leases:
+	dmsse_leases_exit();
+out_recycle:
+	dmsse_recycle_exit();
+out_workqueues:
+	destroy_workqueues();
+	return r;
 }
 
 static void __exit dmsse_exit(void)
 {
 	dm_unregister_target(&dmsse_target_type);
+	dmsse_leases_exit();
+	dmsse_recycle_exit();
 	destroy_workqueues();
 }
 

@@ -7,9 +7,10 @@
  *	<cipher> <key> <iv_offset> <device> <start> [<#opts> <opt>...]
  *
  * except that <key> is a reference into the kernel keyring and nothing else,
- * and that a second layer is an option of four words:
+ * that a second layer is an option of four words, and the lease one of two:
  *
  *	outer <cipher> <key> <iv_offset>
+ *	key_lease <error|queue>
  *
  * Nothing here quotes the key argument: somebody may have put a key there.
  */
@@ -31,10 +32,12 @@ static const char * const layer_names[DMSSE_MAX_LAYERS] = { "inner", "outer" };
 enum option_kind {
 	FLAG,		/* "<name>"; a bit of dmsse_params.flags */
 	SECTOR_SIZE,	/* "<name>:<value>" */
+	LEASE,		/* "<name> <mode>" */
 	LAYER,		/* "<name> <cipher> <key> <iv_offset>" */
 };
 
-/* Words of a LAYER. */
+/* Words of a LEASE and of a LAYER. */
+#define LEASE_WORDS	2
 #define LAYER_WORDS	4
 
 /*
@@ -55,7 +58,15 @@ static const struct option {
 	{ "allow_same_cipher",		FLAG, DMSSE_ALLOW_SAME_CIPHER },
 	{ "sector_size",		SECTOR_SIZE },
 	{ "iv_large_sectors",		FLAG, DMSSE_IV_LARGE_SECTORS },
+	{ "key_lease",			LEASE },
 	{ "outer",			LAYER },
+};
+
+/* Second words of key_lease; IMA has the first for a line without it. */
+static const char * const lease_modes[] = {
+	[DMSSE_LEASE_NONE]	= "n",
+	[DMSSE_LEASE_ERROR]	= "error",
+	[DMSSE_LEASE_QUEUE]	= "queue",
 };
 
 static const char * const key_types[] = {
@@ -100,6 +111,17 @@ void dmsse_err(struct dmsse_error *err, const char *fmt, ...)
 const char *dmsse_layer_name(unsigned int index)
 {
 	return layer_names[index];
+}
+
+/**
+ * dmsse_lease_mode_name - a lease's mode as table and status spell it
+ * @mode: the mode
+ *
+ * Return: a string that lives as long as the module.
+ */
+const char *dmsse_lease_mode_name(enum dmsse_lease_mode mode)
+{
+	return lease_modes[mode];
 }
 
 /**
@@ -461,6 +483,25 @@ static int parse_sector_size(struct dmsse_params *params, const char *text,
 	return 0;
 }
 
+static int parse_lease(struct dmsse_params *params, unsigned int left, char **words,
+		       struct dmsse_error *err)
+{
+	enum dmsse_lease_mode mode;
+
+	if (left < LEASE_WORDS) {
+		dmsse_err(err, "option 'key_lease' has two words: key_lease <error|queue>");
+		return -EINVAL;
+	}
+	for (mode = DMSSE_LEASE_ERROR; mode <= DMSSE_LEASE_QUEUE; mode++) {
+		if (strcasecmp(words[1], lease_modes[mode]))
+			continue;
+		params->lease = mode;
+		return 0;
+	}
+	dmsse_err(err, "key_lease must be error or queue, not '%.48s'", words[1]);
+	return -EINVAL;
+}
+
 static int set_flag(struct dmsse_params *params, const struct option *opt,
 		    struct dmsse_error *err)
 {
@@ -505,6 +546,8 @@ static int parse_option(struct dmsse_params *params, unsigned int left, char **w
 			return set_flag(params, opt, err) ?: 1;
 		case SECTOR_SIZE:
 			return parse_sector_size(params, value, err) ?: 1;
+		case LEASE:
+			return parse_lease(params, left, words, err) ?: LEASE_WORDS;
 		case LAYER:
 			if (left < LAYER_WORDS) {
 				dmsse_err(err,
@@ -552,6 +595,22 @@ static int parse_options(struct dmsse_params *params, unsigned int argc,
 	return 0;
 }
 
+static int check_lease(const struct dmsse_params *params, struct dmsse_error *err)
+{
+	unsigned int i;
+
+	if (params->lease == DMSSE_LEASE_NONE)
+		return 0;
+	for (i = 0; i < params->nr_layers; i++) {
+		if (params->layer[i].key.size)
+			continue;
+		dmsse_err(err, "key_lease needs a key that can end: a keyring reference, not '-'");
+		dmsse_err_layer(err, params->nr_layers, i);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* What the options mean for each other, whatever their order was. */
 static int check_options(const struct dmsse_params *params, struct dmsse_error *err)
 {
@@ -573,7 +632,7 @@ static int check_options(const struct dmsse_params *params, struct dmsse_error *
 			  "allow_same_cipher needs a second layer: outer <cipher> <key> <iv_offset>");
 		return -EINVAL;
 	}
-	return 0;
+	return check_lease(params, err);
 }
 
 /**
@@ -728,6 +787,8 @@ static unsigned int option_words(const struct dmsse_params *params, const struct
 		return params->flags & opt->flag ? 1 : 0;
 	case SECTOR_SIZE:
 		return params->sector_size != DMSSE_MIN_SECTOR_SIZE;
+	case LEASE:
+		return params->lease != DMSSE_LEASE_NONE ? LEASE_WORDS : 0;
 	case LAYER:
 		return params->nr_layers > 1 ? LAYER_WORDS : 0;
 	}
@@ -766,6 +827,9 @@ size_t dmsse_table_emit(const struct dmsse_params *params, char *buf, size_t siz
 			break;
 		case SECTOR_SIZE:
 			n += scnprintf(buf + n, size - n, ":%u", params->sector_size);
+			break;
+		case LEASE:
+			n += scnprintf(buf + n, size - n, " %s", lease_modes[params->lease]);
 			break;
 		case LAYER:
 			n += scnprintf(buf + n, size - n, " ");
@@ -811,6 +875,10 @@ size_t dmsse_table_emit_ima(const struct dmsse_params *params, char *buf, size_t
 		case SECTOR_SIZE:
 			n += scnprintf(buf + n, size - n, ",%s=%u", options[i].name,
 				       params->sector_size);
+			break;
+		case LEASE:
+			n += scnprintf(buf + n, size - n, ",%s=%s", options[i].name,
+				       lease_modes[params->lease]);
 			break;
 		case LAYER:
 			/* Among the layers above. */

@@ -61,6 +61,18 @@ enum dmsse_key_type {
 #define DMSSE_ALLOW_SAME_CIPHER		BIT(7)
 
 /**
+ * enum dmsse_lease_mode - what becomes of I/O when a key is not valid any more
+ * @DMSSE_LEASE_NONE: it goes on; keys are looked at once, when they are set
+ * @DMSSE_LEASE_ERROR: it fails
+ * @DMSSE_LEASE_QUEUE: it waits for another key
+ */
+enum dmsse_lease_mode {
+	DMSSE_LEASE_NONE,
+	DMSSE_LEASE_ERROR,
+	DMSSE_LEASE_QUEUE,
+};
+
+/**
  * struct dmsse_error - why something was refused, in one line
  * @text: what was wrong and what would be right; never any part of a key.
  *	Preset to "out of memory", which thus needs no saying anywhere else.
@@ -114,6 +126,7 @@ struct dmsse_layer_params {
  * @start: first sector of the payload on @device, in 512-byte sectors
  * @sector_size: size of an encryption sector, in bytes
  * @flags: DMSSE_ALLOW_DISCARDS and the like
+ * @lease: what the option key_lease says
  *
  * The strings belong to whoever owns the argument vector that was parsed,
  * until the target replaces them by copies of its own.
@@ -125,6 +138,7 @@ struct dmsse_params {
 	u64 start;
 	unsigned int sector_size;
 	unsigned long flags;
+	enum dmsse_lease_mode lease;
 };
 
 /**
@@ -158,5 +172,6 @@ size_t dmsse_table_emit(const struct dmsse_params *params, char *buf, size_t siz
 size_t dmsse_table_emit_ima(const struct dmsse_params *params, char *buf, size_t size);
 
 const char *dmsse_layer_name(unsigned int index);
+const char *dmsse_lease_mode_name(enum dmsse_lease_mode mode);
 
 #endif

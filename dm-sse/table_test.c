@@ -354,7 +354,7 @@ static void test_ima(struct kunit *test)
 	len = dmsse_table_emit_ima(&params, out, MAX_LINE);
 	KUNIT_EXPECT_EQ(test, len, strlen(out));
 	KUNIT_EXPECT_STREQ(test, out,
-			   ",inner_cipher=aes-xts-plain64,inner_key_size=64,inner_iv_offset=8,device=253:0,start=4,allow_discards=y,same_cpu_crypt=n,submit_from_crypt_cpus=n,no_read_workqueue=n,no_write_workqueue=n,high_priority=n,allow_same_cipher=n,sector_size=4096,iv_large_sectors=y");
+			   ",inner_cipher=aes-xts-plain64,inner_key_size=64,inner_iv_offset=8,device=253:0,start=4,allow_discards=y,same_cpu_crypt=n,submit_from_crypt_cpus=n,no_read_workqueue=n,no_write_workqueue=n,high_priority=n,allow_same_cipher=n,sector_size=4096,iv_large_sectors=y,key_lease=n");
 }
 
 /* Lines with two layers --------------------------------------------------- */
@@ -376,7 +376,7 @@ struct double_line {
 #define IMA_OPTIONS(same, size, large)	\
 	"allow_discards=n,same_cpu_crypt=n,submit_from_crypt_cpus=n," \
 	"no_read_workqueue=n,no_write_workqueue=n,high_priority=n," \
-	"allow_same_cipher=" same ",sector_size=" size ",iv_large_sectors=" large
+	"allow_same_cipher=" same ",sector_size=" size ",iv_large_sectors=" large ",key_lease=n"
 #define IMA_LAYERS(inner, outer)	\
 	",inner_cipher=aes-xts-plain64,inner_key_size=64,inner_iv_offset=" inner \
 	",outer_cipher=" ADIANTUM ",outer_key_size=32,outer_iv_offset=" outer
@@ -464,6 +464,59 @@ static void test_double_line(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, out, c->ima);
 }
 
+/* The lease --------------------------------------------------------------- */
+
+struct lease_line {
+	const char *line;
+	const char *emitted; /* NULL: as it was */
+	const char *ima; /* its end */
+	enum dmsse_lease_mode mode;
+};
+
+static const struct lease_line lease_lines[] = {
+	{ "aes-xts-plain64 " REF64 " 0 253:0 0", NULL, ",key_lease=n", DMSSE_LEASE_NONE },
+	{ "aes-xts-plain64 " REF64 " 0 253:0 0 2 key_lease error", NULL, ",key_lease=error",
+	  DMSSE_LEASE_ERROR },
+	{ "aes-xts-plain64 " REF64 " 0 253:0 0 2 key_lease queue", NULL, ",key_lease=queue",
+	  DMSSE_LEASE_QUEUE },
+	{ "aes-xts-plain64 " REF64 " 0 253:0 0 2 Key_Lease QUEUE",
+	  "aes-xts-plain64 " REF64 " 0 253:0 0 2 key_lease queue", ",key_lease=queue",
+	  DMSSE_LEASE_QUEUE },
+	{ "aes-xts-plain64 " REF64 " 0 253:0 0 8 sector_size:512 " OUTER " 0 key_lease queue same_cpu_crypt",
+	  "aes-xts-plain64 " REF64 " 0 253:0 0 7 same_cpu_crypt key_lease queue " OUTER " 0",
+	  ",key_lease=queue", DMSSE_LEASE_QUEUE },
+};
+
+static void lease_name(const struct lease_line *c, char *desc)
+{
+	strscpy(desc, c->line, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(lease_lines, lease_lines, lease_name);
+
+static void test_lease_line(struct kunit *test)
+{
+	const struct lease_line *c = test->param_value;
+	struct words *words = cut(test, new_words(test), c->line);
+	struct dmsse_params params;
+	struct dmsse_error err = {};
+	char *out = kunit_kzalloc(test, MAX_LINE, GFP_KERNEL);
+	const char *want = c->emitted ?: c->line;
+	size_t n;
+	int r;
+
+	KUNIT_ASSERT_NOT_NULL(test, out);
+	r = dmsse_table_parse(&params, words->argc, words->argv, &err);
+	KUNIT_ASSERT_EQ_MSG(test, r, 0, "%s", err.text);
+	KUNIT_EXPECT_EQ(test, params.lease, c->mode);
+
+	KUNIT_EXPECT_EQ(test, dmsse_table_emit(&params, out, MAX_LINE), strlen(want));
+	KUNIT_EXPECT_STREQ(test, out, want);
+	n = dmsse_table_emit_ima(&params, out, MAX_LINE);
+	KUNIT_ASSERT_LT(test, strlen(c->ima), n);
+	KUNIT_EXPECT_STREQ(test, out + n - strlen(c->ima), c->ima);
+}
+
 /* Too little room cuts the text; it never writes past its end. */
 static void test_emit_in_small_buffers(struct kunit *test)
 {
@@ -516,6 +569,8 @@ struct bad_line {
 #define INTEGRITY	"integrity is not supported: use dm-integrity below, or dm-crypt"
 #define ARGUMENTS(n)	n " arguments where at least 5 are needed: <cipher> <key> <iv_offset> <device> <start>"
 #define OUTER_WORDS	"option 'outer' has four words: outer <cipher> <key> <iv_offset>"
+#define LEASE_WORDS	"option 'key_lease' has two words: key_lease <error|queue>"
+#define LEASE_KEY	"key_lease needs a key that can end: a keyring reference, not '-'"
 #define REST		" " REF64 " 0 253:0 0"
 #define HEX64		"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
@@ -653,6 +708,27 @@ static const struct bad_line bad_lines[] = {
 	{ "aes-xts-plain64" REST " 1 integrity:16:none", INTEGRITY, -EOPNOTSUPP },
 	{ "aes-xts-plain64" REST " 1 integrity:28:aead", INTEGRITY, -EOPNOTSUPP },
 	{ "aes-xts-plain64" REST " 1 integrity_key_size:32", INTEGRITY, -EOPNOTSUPP },
+
+	{ "aes-xts-plain64" REST " 1 key_lease", LEASE_WORDS },
+	{ "aes-xts-plain64" REST " 3 allow_discards sector_size:512 key_lease", LEASE_WORDS },
+	{ "aes-xts-plain64" REST " 2 key_lease wait",
+	  "key_lease must be error or queue, not 'wait'" },
+	{ "aes-xts-plain64" REST " 2 key_lease n", "key_lease must be error or queue, not 'n'" },
+	{ "aes-xts-plain64" REST " 2 key_lease allow_discards",
+	  "key_lease must be error or queue, not 'allow_discards'" },
+	{ "aes-xts-plain64" REST " 2 key_lease errors",
+	  "key_lease must be error or queue, not 'errors'" },
+	{ "aes-xts-plain64" REST " 1 key_lease:error", "unknown option 'key_lease:error'" },
+	{ "aes-xts-plain64" REST " 1 queue", "unknown option 'queue'" },
+	{ "aes-xts-plain64" REST " 1 key_lease error", "option count is 1 but 2 options follow" },
+	{ "aes-xts-plain64" REST " 3 key_lease error", "option count is 3 but 2 options follow" },
+	{ "aes-xts-plain64" REST " 4 key_lease error key_lease queue",
+	  "option 'key_lease' is given twice" },
+	{ "aes-xts-plain64" REST " 4 key_lease error key_lease error",
+	  "option 'key_lease' is given twice" },
+	{ "cipher_null-ecb - 0 253:0 0 2 key_lease error", LEASE_KEY },
+	{ "aes-xts-plain64" REST " 6 key_lease error outer " ADIANTUM " - 0",
+	  "outer layer: " LEASE_KEY },
 
 	{ "aes-xts-plain64" REST " 1 allow_same_cipher",
 	  "allow_same_cipher needs a second layer: outer <cipher> <key> <iv_offset>" },
@@ -968,6 +1044,18 @@ static void mutate(u64 *state, char *line, size_t size)
 	}
 }
 
+static const char *random_start(u64 *state)
+{
+	switch (test_below(state, 4)) {
+	case 0:
+		return double_lines[test_below(state, ARRAY_SIZE(double_lines))].line;
+	case 1:
+		return lease_lines[test_below(state, ARRAY_SIZE(lease_lines))].line;
+	default:
+		return good_lines[test_below(state, ARRAY_SIZE(good_lines))].line;
+	}
+}
+
 /*
  * Whatever the line: it is refused with a reason, or it means what it says
  * again after it was written and read once more.
@@ -986,10 +1074,7 @@ static void test_random_lines(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, second);
 
 	for (round = 0; round < dmsse_test_rounds; round++) {
-		unsigned int n = test_below(&state, ARRAY_SIZE(good_lines) +
-						    2 * ARRAY_SIZE(double_lines));
-		const char *start = n < ARRAY_SIZE(good_lines) ? good_lines[n].line :
-			double_lines[n % ARRAY_SIZE(double_lines)].line;
+		const char *start = random_start(&state);
 		struct dmsse_params params;
 		struct dmsse_error err = {};
 		unsigned int spaces = 0;
@@ -1031,6 +1116,7 @@ static struct kunit_case table_cases[] = {
 	KUNIT_CASE(test_spec_length),
 	KUNIT_CASE_PARAM(test_good_line, good_lines_gen_params),
 	KUNIT_CASE_PARAM(test_double_line, double_lines_gen_params),
+	KUNIT_CASE_PARAM(test_lease_line, lease_lines_gen_params),
 	KUNIT_CASE(test_high_priority),
 	KUNIT_CASE(test_ima),
 	KUNIT_CASE(test_emit_in_small_buffers),

@@ -106,13 +106,23 @@ static int open_device(struct dm_target *ti, struct dmsse_target *sse, const cha
 	return 0;
 }
 
+static int create_lease(struct dm_target *ti, struct dmsse_target *sse)
+{
+	struct dmsse_lease *lease = dmsse_lease_create(ti, sse);
+
+	if (IS_ERR(lease))
+		return PTR_ERR(lease);
+	sse->lease = lease;
+	return 0;
+}
+
 static int set_keys(struct dmsse_target *sse, struct dmsse_error *err)
 {
 	unsigned int i;
 	int r;
 
 	for (i = 0; i < sse->params.nr_layers; i++) {
-		r = dmsse_key_set(&sse->stack, i, &sse->params.layer[i].key, err);
+		r = dmsse_key_set(&sse->stack, i, &sse->params.layer[i].key, sse->lease, err);
 		if (r)
 			return r;
 	}
@@ -138,6 +148,7 @@ static void set_target_flags(struct dm_target *ti, const struct dmsse_target *ss
 
 static void sse_destroy(struct dm_target *ti, struct dmsse_target *sse)
 {
+	dmsse_lease_destroy(sse->lease);
 	dmsse_bounce_pool_destroy(&sse->bounce);
 	if (sse->dev)
 		dm_put_device(ti, sse->dev);
@@ -178,12 +189,17 @@ static int sse_create(struct dm_target *ti, const struct dmsse_params *params,
 	r = open_device(ti, sse, params->device, err);
 	if (r)
 		goto bad;
+	r = create_lease(ti, sse);
+	if (r)
+		goto bad;
 	r = set_keys(sse, err);
 	if (r)
 		goto bad;
 
+	dmsse_policy_init(&sse->stack);
 	set_target_flags(ti, sse);
 	ti->private = sse;
+	dmsse_lease_watch(sse->lease);
 	return 0;
 
 bad:
@@ -224,6 +240,22 @@ static u64 sum_counter(const struct dmsse_target *sse, enum dmsse_counter counte
 	return sum;
 }
 
+/* Of the things there are to say about a target the worst is its state. */
+static const char *state_name(const struct dmsse_target *sse)
+{
+	switch (dmsse_lease_state(sse->lease)) {
+	case DMSSE_LEASE_LAPSING:
+		return "lapsing";
+	case DMSSE_LEASE_LAPSED:
+		return "lapsed";
+	case DMSSE_LEASE_VALID:
+		break;
+	}
+	if (!dmsse_stack_keyed(&sse->stack))
+		return "no-key";
+	return sse->live ? "active" : "suspended";
+}
+
 static size_t emit_info(struct dmsse_target *sse, char *result, unsigned int maxlen)
 {
 	const struct dmsse_stack *stack = &sse->stack;
@@ -232,10 +264,7 @@ static size_t emit_info(struct dmsse_target *sse, char *result, unsigned int max
 	size_t sz = 0;
 
 	mutex_lock(&sse->lock);
-	if (!dmsse_stack_keyed(stack))
-		DMEMIT("no-key");
-	else
-		DMEMIT(sse->live ? "active" : "suspended");
+	DMEMIT("%s", state_name(sse));
 
 	DMEMIT(" layers:%u", stack->nr_layers);
 	for (i = 0; i < stack->nr_layers; i++) {
@@ -246,6 +275,7 @@ static size_t emit_info(struct dmsse_target *sse, char *result, unsigned int max
 		       name, layer->driver);
 		insecure |= layer->insecure;
 	}
+	sz += dmsse_lease_emit(sse->lease, result + sz, maxlen - sz);
 	mutex_unlock(&sse->lock);
 
 	for (i = 0; i < DMSSE_NR_COUNTERS; i++)
@@ -282,6 +312,13 @@ static void sse_status(struct dm_target *ti, status_type_t type, unsigned int st
 
 /* Suspend, resume, messages ------------------------------------------------- */
 
+static void sse_presuspend(struct dm_target *ti)
+{
+	struct dmsse_target *sse = ti->private;
+
+	dmsse_lease_presuspend(sse->lease);
+}
+
 static void sse_postsuspend(struct dm_target *ti)
 {
 	struct dmsse_target *sse = ti->private;
@@ -291,24 +328,48 @@ static void sse_postsuspend(struct dm_target *ti)
 	mutex_unlock(&sse->lock);
 }
 
-static int sse_preresume(struct dm_target *ti)
+/* Has each layer a key, and a valid one? Under sse->lock. */
+static int check_keys(struct dmsse_target *sse, struct dmsse_error *err)
 {
-	struct dmsse_target *sse = ti->private;
 	const struct dmsse_stack *stack = &sse->stack;
+	const char *layer = "", *space = "";
 	unsigned int i;
 
-	mutex_lock(&sse->lock);
+	dmsse_lease_check(sse->lease);
 	for (i = 0; i < stack->nr_layers; i++)
 		if (!stack->layer[i].tfm)
 			break;
-	mutex_unlock(&sse->lock);
-	if (i == stack->nr_layers)
+	if (i == stack->nr_layers && dmsse_lease_state(sse->lease) == DMSSE_LEASE_VALID)
 		return 0;
 
-	pr_err("%s: cannot resume without a key: send the message 'key set %s%s<reference>' first\n",
-	       dm_table_device_name(ti->table), stack->nr_layers > 1 ? dmsse_layer_name(i) : "",
-	       stack->nr_layers > 1 ? " " : "");
+	if (stack->nr_layers > 1) {
+		layer = dmsse_layer_name(i % stack->nr_layers);
+		space = " ";
+	}
+	if (dmsse_lease_state(sse->lease) == DMSSE_LEASE_VALID)
+		dmsse_err(err,
+			  "cannot resume without a key: send the message 'key set %s%s<reference>' first",
+				layer, space);
+	else
+		dmsse_err(err,
+			  "cannot resume, key %s: send the message 'key set %s%s<reference>' first",
+				dmsse_lease_reason(sse->lease), layer, space);
 	return -ENOKEY;
+}
+
+static int sse_preresume(struct dm_target *ti)
+{
+	struct dmsse_target *sse = ti->private;
+	struct dmsse_error err;
+	int r;
+
+	mutex_lock(&sse->lock);
+	r = check_keys(sse, &err);
+	mutex_unlock(&sse->lock);
+
+	if (r)
+		log_error(ti, &err);
+	return r;
 }
 
 /*
@@ -321,6 +382,7 @@ static void sse_resume(struct dm_target *ti)
 
 	mutex_lock(&sse->lock);
 	sse->live = true;
+	dmsse_lease_resumed(sse->lease);
 	mutex_unlock(&sse->lock);
 }
 
@@ -334,11 +396,12 @@ static int message_key_set(struct dmsse_target *sse, unsigned int index,
 
 	if (!description)
 		return -ENOMEM;
-	r = dmsse_key_set(&sse->stack, index, ref, err);
+	r = dmsse_key_set(&sse->stack, index, ref, sse->lease, err);
 	if (!r) {
 		swap(params->key.description, description);
 		params->key.size = ref->size;
 		params->key.type = ref->type;
+		dmsse_lease_renew(sse->lease);
 	}
 	kfree(description);
 	return r;
@@ -346,20 +409,63 @@ static int message_key_set(struct dmsse_target *sse, unsigned int index,
 
 static int message_key_wipe(struct dmsse_target *sse, const struct dmsse_message *message)
 {
-	unsigned int i;
+	unsigned int i, index;
 
-	for (i = 0; i < message->nr; i++)
-		dmsse_key_wipe(&sse->stack.layer[message->first + i]);
+	for (i = 0; i < message->nr; i++) {
+		index = message->first + i;
+		dmsse_key_wipe(&sse->stack.layer[index]);
+		dmsse_lease_drop(sse->lease, index);
+	}
 	return 0;
 }
 
-/*
- * May I/O arrive? @live alone doesn't tell: device-mapper's internal suspend
- * calls postsuspend, but its internal resume doesn't call resume.
+/**
+ * dmsse_takes_io - may I/O arrive?
+ * @ti: the target
+ *
+ * dmsse_target.live alone doesn't tell: device-mapper's internal suspend calls
+ * postsuspend, but its internal resume doesn't call resume.
+ *
+ * Context: process; dmsse_target.lock held.
  */
-static bool takes_io(struct dm_target *ti, const struct dmsse_target *sse)
+bool dmsse_takes_io(struct dm_target *ti)
 {
+	const struct dmsse_target *sse = ti->private;
+
 	return sse->live || !dm_suspended(ti);
+}
+
+/* May keys change? If the lease has lapsed nothing uses them, suspended or not. */
+static int check_idle(struct dm_target *ti, const struct dmsse_target *sse,
+		      struct dmsse_error *err)
+{
+	switch (dmsse_lease_state(sse->lease)) {
+	case DMSSE_LEASE_LAPSED:
+		return 0;
+	case DMSSE_LEASE_LAPSING:
+		dmsse_err(err, "the key lapses at this moment: send the message again");
+		return -EBUSY;
+	case DMSSE_LEASE_VALID:
+		break;
+	}
+	if (!dmsse_takes_io(ti))
+		return 0;
+	dmsse_err(err, "keys change only while the device is suspended%s: suspend it first",
+		  sse->lease ? " or its lease has lapsed" : "");
+	return -EBUSY;
+}
+
+static int change_keys(struct dm_target *ti, const struct dmsse_message *message,
+		       struct dmsse_error *err)
+{
+	struct dmsse_target *sse = ti->private;
+	int r = check_idle(ti, sse, err);
+
+	if (r)
+		return r;
+	if (message->set)
+		return message_key_set(sse, message->first, &message->ref, err);
+	return message_key_wipe(sse, message);
 }
 
 static int handle_message(struct dm_target *ti, unsigned int argc, char **argv,
@@ -372,25 +478,22 @@ static int handle_message(struct dm_target *ti, unsigned int argc, char **argv,
 	r = dmsse_message_parse(&message, sse->stack.nr_layers, argc, argv, err);
 	if (r)
 		return r;
-	if (takes_io(ti, sse)) {
-		dmsse_err(err, "keys change only while the device is suspended: suspend it first");
-		return -EBUSY;
+	r = dmsse_lease_settle(sse->lease);
+	if (r) {
+		dmsse_err(err, "interrupted while I/O under way came to its end: send the message again");
+		return r;
 	}
-	if (message.set)
-		return message_key_set(sse, message.first, &message.ref, err);
-	return message_key_wipe(sse, &message);
+	mutex_lock(&sse->lock);
+	r = change_keys(ti, &message, err);
+	mutex_unlock(&sse->lock);
+	return r;
 }
 
 static int sse_message(struct dm_target *ti, unsigned int argc, char **argv,
 		       char *result, unsigned int maxlen)
 {
-	struct dmsse_target *sse = ti->private;
 	struct dmsse_error err = { "out of memory" };
-	int r;
-
-	mutex_lock(&sse->lock);
-	r = handle_message(ti, argc, argv, &err);
-	mutex_unlock(&sse->lock);
+	int r = handle_message(ti, argc, argv, &err);
 
 	if (r)
 		log_error(ti, &err);
@@ -425,13 +528,14 @@ static void sse_io_hints(struct dm_target *ti, struct queue_limits *limits)
 
 struct target_type dmsse_target_type = {
 	.name		= "sse",
-	.version	= { 1, 1, 0 },
+	.version	= { 1, 2, 0 },
 	.module		= THIS_MODULE,
 	.ctr		= sse_ctr,
 	.dtr		= sse_dtr,
 	.map		= dmsse_map,
 	.end_io		= dmsse_end_io,
 	.status		= sse_status,
+	.presuspend	= sse_presuspend,
 	.postsuspend	= sse_postsuspend,
 	.preresume	= sse_preresume,
 	.resume		= sse_resume,

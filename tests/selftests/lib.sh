@@ -16,6 +16,7 @@
 #	DMSSE_TARGET	target under test; "crypt" runs a script against dm-crypt,
 #			to tell a wrong test from a wrong module
 #	DMSSE_LAYERS	2: sse_line puts a layer of Adiantum around each device
+#	DMSSE_POLICY	here or spread: the module is loaded with this parameter policy
 #
 # Reporting:
 #	plan N			N results will follow (before the first one)
@@ -42,6 +43,7 @@
 #	need_module MOD...
 #	load_module, unload_module
 #	reload_module PARAM=VALUE...
+#	open_trace	sets TRACE, a directory of trace events of its own
 #	make_disk VAR MIB [loop|null|brd|scsi] [ATTR=VALUE...]
 #	load_key NAME BYTES [SEED]	sets REF, the key's table reference
 #	key_hex BYTES SEED		the same key in hex, for comparison
@@ -56,6 +58,7 @@
 #	dm_remove NAME
 #	dm_try DMSETUP-ARGS...		sets DM_ERRNO ("0", "EINVAL"...), DM_OUT
 #	tool NAME			path of a compiled helper
+#	own_state			disk encryption sets, keys and audit of the script's own
 #
 # Refusals, by the hundred:
 #	need_dmbatch			sets DMBATCH; skip_all if it is missing
@@ -64,6 +67,13 @@
 #	add_case ERRNO ERE TITLE	what the load or message after the next
 #					"batch mark $CASE_MARK${#TITLE[@]}" must come to
 #	run_refusals			runs the batch and judges the cases
+#
+# ssesetup:
+#	need_ssesetup			skip_all if it is missing
+#	sse ARGS...			runs it; sets OUT and RC
+#	right DESC ARGS...		... which must end with 0
+#	wrong CODE ERE ARGS...		... with this exit code, and say this
+#	STDIN is the file for its standard input, the array AS a command in front.
 #
 # Looking:
 #	dmesg_mark, dmesg_since		kernel lines since the last mark
@@ -86,14 +96,27 @@ case ":$PATH:" in
 *) PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin ;;
 esac
 
+# Programs write a complaint in pieces, and a result of ours that comes between
+# two of them would not start its line: complaints become whole diagnostic lines.
+_whole_lines() {
+	local line
+
+	while IFS= read -r line || [ -n "$line" ]; do
+		echo "# $line"
+	done
+}
+
 # A session keyring of our own: the keys a test loads are possessed by it and
 # its children, by nobody else, and go away with it.
 if [ -z "${DMSSE_SESSION:-}" ] && [ "$(id -u)" = 0 ] && command -v keyctl >/dev/null; then
 	export DMSSE_SESSION=1
+	# Whoever stops us must not stop what still has to be told.
+	exec 3> >(trap '' INT TERM HUP; _whole_lines 2>/dev/null)
+	export DMSSE_STDERR=$!
 	# keyctl's own word on it is dropped, the test's stderr is not.
 	# shellcheck disable=SC2016
 	exec keyctl session dmsse-selftest "$BASH" -c 'exec "$BASH" "$@" 2>&3 3>&-' \
-		- "$DMSSE_SCRIPT" "$@" 3>&2 2>/dev/null
+		- "$DMSSE_SCRIPT" "$@" 2>/dev/null
 fi
 
 TAP_N=0
@@ -240,6 +263,17 @@ _left_over() {
 	[ ! -s "$WORK/left" ]
 }
 
+# What is on its way through _whole_lines, unless a program that was left behind
+# holds it open.
+_last_lines() {
+	exec 2>/dev/null
+	[ -z "${DMSSE_STDERR:-}" ] || wait_for 2 _gone "$DMSSE_STDERR"
+}
+
+_gone() {
+	! kill -0 "$1" 2>/dev/null
+}
+
 _on_exit() {
 	local rc=$? i jobs
 
@@ -251,6 +285,7 @@ _on_exit() {
 	done
 	cd / || :
 
+	_last_lines
 	if [ -n "$TAP_OVER" ]; then
 		rm -rf "$WORK"
 		exit "$rc"
@@ -387,7 +422,7 @@ unload_module() {
 
 _load_module() {
 	modprobe -q dm-mod
-	_insert_module "$@" || bail "can't load dm-sse: $(dmesg -t | tail -n 3)"
+	_insert_module ${DMSSE_POLICY:+"policy=$DMSSE_POLICY"} "$@" || bail "can't load dm-sse: $(dmesg -t | tail -n 3)"
 }
 
 # A module that is there already stays, and stays afterwards.
@@ -409,6 +444,21 @@ load_module() {
 reload_module() {
 	unload_module || bail "dm-sse is in use"
 	_load_module "$@"
+}
+
+### Trace events
+
+# Sets TRACE: a directory of trace events for this script alone. Where the kernel
+# has none, nothing in it can be written to.
+open_trace() {
+	TRACE=/sys/kernel/tracing
+	if [ ! -d $TRACE/instances ] && mount -t tracefs tracefs $TRACE 2>/dev/null; then
+		at_exit "umount $TRACE"
+	fi
+	TRACE=$TRACE/instances/dmsse
+	if mkdir $TRACE 2>/dev/null; then
+		at_exit "rmdir $TRACE"
+	fi
 }
 
 ### Disks
@@ -541,6 +591,20 @@ drop_key() {
 	unlink_key user "dmsse-user:$1"
 }
 
+# What ssesetup keeps on a host, empty, and gone afterwards.
+own_state() {
+	local dir
+
+	for dir in /etc/dm-sse /var/lib/dm-sse /var/log/dm-sse /run/dm-sse; do
+		mkdir -p "$dir"
+		mount -t tmpfs -o mode=0700 dmsse-state "$dir" ||
+			bail "no directory of the test's own over $dir"
+		at_exit "umount $dir"
+	done
+	mkdir -p /run/cryptsetup
+	at_exit "keyctl unlink \$(keyctl search @u keyring dm-sse) @u 2>/dev/null || :"
+}
+
 ### Device-mapper
 
 sse_line() {
@@ -620,6 +684,48 @@ dm_try() {
 	text=$(sed -n 's/.* ioctl.* failed: //p' <<<"$DM_OUT" | head -n 1)
 	DM_ERRNO=${_strerror[${text:-none}]:-"unknown: $text"}
 	return 1
+}
+
+### ssesetup
+
+AS=()
+
+need_ssesetup() {
+	command -v "$SSESETUP" >/dev/null || skip_all "no ssesetup (SSESETUP=$SSESETUP)"
+	SSESETUP=$(command -v "$SSESETUP")
+}
+
+sse() {
+	OUT=$("${AS[@]}" "$SSESETUP" "$@" 2>&1 <"${STDIN:-/dev/null}")
+	RC=$?
+}
+
+right() {
+	local desc=$1
+
+	shift
+	sse "$@"
+	if [ "$RC" = 0 ]; then
+		ok "$desc"
+	else
+		fail "$desc" "ssesetup $*: exit code $RC: $OUT"
+		return 1
+	fi
+}
+
+wrong() {
+	local want=$1 ere=$2 desc
+
+	shift 2
+	desc="ssesetup $*"
+	sse "$@"
+	if [ "$RC" != "$want" ]; then
+		fail "${desc:0:100}" "exit code $RC, not $want: $OUT"
+	elif ! [[ $OUT =~ $ere ]]; then
+		fail "${desc:0:100}" "doesn't say '$ere': $OUT"
+	else
+		ok "${desc:0:100} ends with $want"
+	fi
 }
 
 ### Refusals

@@ -78,44 +78,45 @@ done <<<"$MIXES"
 
 # This disk completes in a timer's interrupt, where nothing can be decrypted. The
 # kernel's trace events name the workqueue that a read goes to.
-TRACE=/sys/kernel/tracing
-if [ ! -d $TRACE/instances ] && mount -t tracefs tracefs $TRACE 2>/dev/null; then
-	at_exit "umount $TRACE"
-fi
-TRACE=$TRACE/instances/dmsse
-if mkdir $TRACE 2>/dev/null; then
-	at_exit "rmdir $TRACE"
-fi
+open_trace
 EVENT=$TRACE/events/workqueue/workqueue_queue_work/enable
 make_disk TIMER 4 null irqmode=2
+# Once for all: the kernel patches its code for this.
+[ ! -w $EVENT ] || echo 1 >$EVENT
 
-# OPTIONS WORKQUEUE
+# POLICY OPTIONS WORKQUEUE
 decrypted_by() {
-	local queues
+	local queues name="policy $1, options '$2': reads are decrypted by $3"
 
 	if [ ! -w $EVENT ]; then
-		skip "options '$1': reads are decrypted by $2" "no trace events of workqueues"
+		skip "$name" "no trace events of workqueues"
 		return
 	fi
-	sse_create dmsse-options "$(sse_line "$TIMER" aes-xts-plain64 "$REF" 0 0 "$1")" || bail "no device"
+	echo "$1" >/sys/module/dm_sse/parameters/policy
+	sse_create dmsse-options "$(sse_line "$TIMER" aes-xts-plain64 "$REF" 0 0 "$2")" || bail "no device"
+	echo 1 >$TRACE/tracing_on
 	: >$TRACE/trace
-	echo 1 >$EVENT
 	dd if=$MAP of=/dev/null bs=64k count=4 iflag=direct status=none
-	echo 0 >$EVENT
+	echo 0 >$TRACE/tracing_on
 	queues=$(grep -F '[dm_sse]' $TRACE/trace | grep -o ' workqueue=[^ ]*' | sort -u | tr -d '\n')
-	is "options '$1': reads are decrypted by $2" "$queues" " workqueue=$2"
+	is "$name" "$queues" " workqueue=$3"
 	dm_remove dmsse-options
 }
-kver_ge 6.9 && SOFTIRQ=events_bh || SOFTIRQ=events_highpri
-decrypted_by "" dmsse
-decrypted_by same_cpu_crypt dmsse_cpu
-decrypted_by no_write_workqueue dmsse
-decrypted_by no_read_workqueue "$SOFTIRQ"
-decrypted_by "same_cpu_crypt no_read_workqueue" "$SOFTIRQ"
+kver_ge 6.9 && SOON=events_bh || SOON=dmsse_hi
+kver_ge 6.9 && SOON_SAME=events_bh || SOON_SAME=dmsse_cpu_hi
+decrypted_by here "" "$SOON"
+decrypted_by here same_cpu_crypt "$SOON_SAME"
+decrypted_by spread "" dmsse
+decrypted_by spread same_cpu_crypt dmsse_cpu
+decrypted_by spread no_write_workqueue dmsse
+decrypted_by spread no_read_workqueue "$SOON"
+decrypted_by spread "same_cpu_crypt no_read_workqueue" "$SOON_SAME"
 if kver_ge 6.10; then
-	decrypted_by high_priority dmsse_hi
-	decrypted_by "high_priority same_cpu_crypt" dmsse_cpu_hi
+	decrypted_by spread high_priority dmsse_hi
+	decrypted_by spread "high_priority same_cpu_crypt" dmsse_cpu_hi
 fi
+echo auto >/sys/module/dm_sse/parameters/policy
+[ ! -w $EVENT ] || echo 0 >$EVENT
 
 ### Refused
 

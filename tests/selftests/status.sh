@@ -103,7 +103,7 @@ if grep -q ' dm_table_load ' $IMA/ascii_runtime_measurements 2>/dev/null; then
 		awk '{print $NF}' | sed 's/../\\x&/g')")
 	like "IMA: the target and its version" "$TEXT" 'target_name=sse,target_version=[0-9.]+,'
 	like "IMA: the layer" "$TEXT" ',inner_cipher=aes-xts-plain64,inner_key_size=64,inner_iv_offset=8,'
-	like "IMA: the options" "$TEXT" ',allow_discards=n,.*sector_size=4096,iv_large_sectors=n;'
+	like "IMA: the options" "$TEXT" ',allow_discards=n,.*sector_size=4096,iv_large_sectors=n,key_lease=n;'
 	unlike "IMA: no key reference" "$TEXT" 'dmsse:status'
 else
 	for name in "the target and its version" "the layer" "the options" "no key reference"; do

@@ -185,6 +185,14 @@ EINVAL | sector_size must be 512, 1024, 2048 or 4096 | @C @K 0 @D 0 1 sector_siz
 EINVAL | sector_size must be 512, 1024, 2048 or 4096 | @C @K 0 @D 0 1 sector_size:4096k
 EINVAL | iv_large_sectors needs sector_size:1024, 2048 or 4096 | @C @K 0 @D 0 1 iv_large_sectors
 EINVAL | iv_large_sectors needs sector_size:1024, 2048 or 4096 | @C @K 0 @D 0 2 iv_large_sectors sector_size:512
+EINVAL | option .key_lease. has two words: key_lease <error.queue> | @C @K 0 @D 0 1 key_lease
+EINVAL | option .key_lease. has two words | @C @K 0 @D 0 2 allow_discards key_lease
+EINVAL | key_lease must be error or queue, not .allow_discards. | @C @K 0 @D 0 2 key_lease allow_discards
+EINVAL | key_lease must be error or queue, not .3600. | @C @K 0 @D 0 2 key_lease 3600
+EINVAL | unknown option .key_lease:error. | @C @K 0 @D 0 1 key_lease:error
+EINVAL | option .key_lease. is given twice | @C @K 0 @D 0 4 key_lease error key_lease error
+EINVAL | option count is 1 but 2 options follow | @C @K 0 @D 0 1 key_lease queue
+EINVAL | key_lease needs a key that can end: a keyring reference, not .-. | cipher_null-ecb - 0 @D 0 2 key_lease queue
 EOPNOTSUPP | integrity.* not supported | @C @K 0 @D 0 1 integrity:32:aead
 EOPNOTSUPP | integrity.* not supported | @C @K 0 @D 0 1 integrity_key_size:32
 $PRIORITY
@@ -250,6 +258,8 @@ capi:adiantum(xchacha12,aes)-plain64 :32:logon:dmsse:32 0 @D 0
 @C @K 0 @D 0 1 sector_size:4096
 @C @K 8 @D 3 1 sector_size:4096
 @C @K 8 @D 0 2 iv_large_sectors sector_size:4096 | @C @K 8 @D 0 2 sector_size:4096 iv_large_sectors
+@C @K 0 @D 0 2 key_lease error | @C @K 0 @D 0 2 key_lease error
+@C @K 8 @D 0 3 KEY_LEASE Queue sector_size:4096 | @C @K 8 @D 0 3 sector_size:4096 key_lease queue
 @C @K 0 @D 0 2 no_write_workqueue no_read_workqueue | @C @K 0 @D 0 2 no_read_workqueue no_write_workqueue
 @C @K 0 @D 0 2 submit_from_crypt_cpus same_cpu_crypt | @C @K 0 @D 0 2 same_cpu_crypt submit_from_crypt_cpus
 @C @K 0 @D 0 3 same_cpu_crypt sector_size:4096 allow_discards | @C @K 0 @D 0 3 allow_discards same_cpu_crypt sector_size:4096
