@@ -14,6 +14,7 @@
 
 #include "blockdev.h"
 #include "diag.h"
+#include "module.h"
 #include "table.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -102,6 +103,8 @@ static int loop_attach(const char *path, bool readonly, char *loop, size_t size,
 	snprintf((char *)config.info.lo_file_name, LO_NAME_SIZE, "%s", path);
 
 	control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	if (control < 0 && module_load("loop"))
+		control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	if (control < 0) {
 		close(file);
 		return diag_fail(RC_DEVICE,
@@ -231,6 +234,28 @@ void blockdev_close(struct blockdev *b)
 	b->fd = -1;
 }
 
+int blockdev_look(const char *path, bool exclusive, uint64_t *sectors)
+{
+	struct blockdev b = { .fd = -1 };
+	char loop[64];
+	struct stat st;
+	int rc;
+
+	if (stat(path, &st))
+		return open_error(path, errno);
+	if (S_ISREG(st.st_mode)) {
+		*sectors = (uint64_t)st.st_size / SECTOR_SIZE;
+		if (exclusive && loop_exists(path, loop, sizeof(loop)))
+			return diag_fail(RC_BUSY, "File %s is in use: it is behind %s.", path, loop);
+		return RC_OK;
+	}
+	rc = blockdev_open(&b, path, true, !exclusive);
+	if (!rc)
+		*sectors = b.sectors;
+	blockdev_close(&b);
+	return rc;
+}
+
 /*
  * Only what can't be met by chance in ciphertext: four bytes at least. What
  * is known is what somebody would be sorry for.
@@ -271,6 +296,16 @@ const char *blockdev_signature(const struct blockdev *b)
 	    !super[5])
 		return "an ext2, ext3 or ext4 file system";
 	return NULL;
+}
+
+void blockdev_absolute(const char *path, char *absolute, size_t size)
+{
+	char here[PATH_MAX];
+
+	if (*path == '/' || !getcwd(here, sizeof(here)))
+		snprintf(absolute, size, "%s", path);
+	else
+		snprintf(absolute, size, "%s/%s", here, path);
 }
 
 void blockdev_name(unsigned int major, unsigned int minor, char *name, size_t size)

@@ -25,12 +25,21 @@ struct blockdev {
 int blockdev_open(struct blockdev *b, const char *path, bool readonly, bool shared);
 void blockdev_close(struct blockdev *b);
 
+/*
+ * Size of a device or image in sectors, for who works on its header; nothing
+ * is attached. @exclusive: RC_BUSY if somebody uses it.
+ */
+int blockdev_look(const char *path, bool exclusive, uint64_t *sectors);
+
 /* What a device seems to hold that a plain mapping would overwrite, or NULL. */
 const char *blockdev_signature(const struct blockdev *b);
 
 /* Size of the device with this number, after a loop device was told to look again. */
 int blockdev_size(unsigned int major, unsigned int minor, uint64_t *sectors,
 		  unsigned int *block_size);
+
+/* The path from the root, links left as they are: what is written down stays right. */
+void blockdev_absolute(const char *path, char *absolute, size_t size);
 
 /* "/dev/sda" or "/dev/mapper/name"; "8:0" if it has no name. */
 void blockdev_name(unsigned int major, unsigned int minor, char *name, size_t size);

@@ -8,6 +8,8 @@
 #include "blockdev.h"
 #include "diag.h"
 #include "dm.h"
+#include "lease.h"
+#include "registry.h"
 #include "ssesetup.h"
 
 static int busy(const char *name, const struct dm_mapping *m)
@@ -18,6 +20,37 @@ static int busy(const char *name, const struct dm_mapping *m)
 	return diag_fail(RC_BUSY, "Device %s is still in use%s%s.\n"
 			 "Unmount it, or close what is on top, first; or give --deferred.",
 			 name, *users ? ": " : "", users);
+}
+
+/* A disk of a set: its keys go, and the register and the audit hear of it. */
+static int close_ours(const char *name, bool deferred)
+{
+	struct known_disk known = { .added = 0 };
+	struct reason why = { 0 };
+	struct audit_subject subject = { .mapping = name };
+	struct audit audit;
+	int err;
+
+	if (!registry_find_mapping(name, &known, &why)) {
+		subject.des = known.des;
+		subject.device = known.device;
+		subject.uuid = known.uuid;
+	}
+	/* Closing uses no key: it goes on though nobody takes it down. */
+	if (audit_intent(&audit, AUDIT_CLOSE, &subject, &why))
+		reason_say(&why);
+	err = dm_remove(name, deferred);
+	/* Until the last user is gone a deferred close leaves the disk open. */
+	if (!err && !deferred) {
+		lease_drop(name);
+		*known.mapping = '\0';
+		if (*known.device && registry_put(&known, &why))
+			reason_say(&why);
+	}
+	if (err)
+		reason_set(&why, RC_BUSY, "%s", strerror(err));
+	audit_result(&audit, err ? &why : NULL);
+	return err;
 }
 
 int cmd_close(const struct options *o, int argc, char **argv)
@@ -52,7 +85,10 @@ int cmd_close(const struct options *o, int argc, char **argv)
 		rc = busy(name, &m);
 		goto out;
 	}
-	err = dm_remove(name, opt_given(o, OPT_DEFERRED));
+	if (lease_is_ours(&m))
+		err = close_ours(name, opt_given(o, OPT_DEFERRED));
+	else
+		err = dm_remove(name, opt_given(o, OPT_DEFERRED));
 	if (err == EBUSY)
 		rc = busy(name, &m);
 	else if (err)

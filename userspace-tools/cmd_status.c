@@ -13,6 +13,8 @@
 #include "diag.h"
 #include "dm.h"
 #include "keyring.h"
+#include "lease.h"
+#include "registry.h"
 #include "ssesetup.h"
 #include "table.h"
 
@@ -95,7 +97,21 @@ static void print_info(const struct sse_info *info)
 	}
 }
 
-static int print_mapping(const struct dm_mapping *m)
+/* Which set a disk belongs to is not the kernel's to know. */
+static void print_set(const char *name, const struct dm_mapping *m)
+{
+	struct known_disk known;
+	struct reason why;
+
+	if (!lease_is_ours(m) || registry_find_mapping(name, &known, &why))
+		return;
+	printf("  disk encryption set: %s\n", known.des);
+	printf("  uuid:    %s\n", known.uuid);
+	if (*known.header)
+		printf("  header:  %s\n", known.header);
+}
+
+static int print_mapping(const char *name, const struct dm_mapping *m)
 {
 	struct sse_table t;
 	struct sse_info info;
@@ -104,6 +120,7 @@ static int print_mapping(const struct dm_mapping *m)
 	int rc;
 
 	print_type(m->uuid);
+	print_set(name, m);
 	rc = table_parse(m->table, &t);
 	if (rc)
 		return rc;
@@ -163,7 +180,7 @@ int cmd_status(const struct options *o, int argc, char **argv)
 	printf("%s/%s is active%s.\n", dm_dev_dir(), name, m.in_use ? " and is in use" : "");
 	if (m.deferred_remove)
 		printf("  It will be closed when its last user closes it.\n");
-	rc = print_mapping(&m);
+	rc = print_mapping(name, &m);
 	dm_mapping_free(&m);
 	return rc;
 }

@@ -10,6 +10,7 @@
 #include "dm.h"
 #include "keyring.h"
 #include "kmsg.h"
+#include "lease.h"
 #include "mapping.h"
 #include "ssesetup.h"
 
@@ -152,6 +153,8 @@ static int resume(const struct options *o, const char *name, const struct dm_map
 		table_free(&t);
 		if (rc) {
 			diag_error("Device %s stays suspended.", name);
+			if (lease_is_ours(m))
+				diag_error("'ssesetup lease renew %s' gets its keys from its set.", name);
 			return rc;
 		}
 	}

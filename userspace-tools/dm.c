@@ -61,11 +61,11 @@ static int simple_task(int type, const char *name)
 }
 
 /* Runs a task that makes udev work, and waits until udev is done. */
-static int run_with_udev(struct dm_task *dmt, uint32_t *cookie)
+static int run_with_udev(struct dm_task *dmt, uint32_t *cookie, uint16_t flags)
 {
 	int err;
 
-	if (!dm_task_set_cookie(dmt, cookie, 0))
+	if (!dm_task_set_cookie(dmt, cookie, flags))
 		return EINVAL;
 	err = dm_task_run(dmt) ? 0 : task_errno(dmt);
 	dm_udev_wait(*cookie);
@@ -289,7 +289,12 @@ int dm_reload(const char *name, const struct dm_load *load)
 	return err;
 }
 
-static int resume(const char *name, unsigned int read_ahead)
+/* Nobody shall look at what is in a mapping of our own, nor make links to it. */
+#define HIDDEN_FLAGS	(DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG |	\
+			 DM_UDEV_DISABLE_DISK_RULES_FLAG |	\
+			 DM_UDEV_DISABLE_OTHER_RULES_FLAG)
+
+static int resume(const char *name, unsigned int read_ahead, bool hidden)
 {
 	struct dm_task *dmt = dm_task_create(DM_DEVICE_RESUME);
 	uint32_t cookie = 0;
@@ -299,7 +304,7 @@ static int resume(const char *name, unsigned int read_ahead)
 		return ENOMEM;
 	if (dm_task_set_name(dmt, name) &&
 	    (!read_ahead || dm_task_set_read_ahead(dmt, read_ahead, DM_READ_AHEAD_MINIMUM_FLAG)))
-		err = run_with_udev(dmt, &cookie);
+		err = run_with_udev(dmt, &cookie, hidden ? HIDDEN_FLAGS : 0);
 	dm_task_destroy(dmt);
 	return err;
 }
@@ -331,7 +336,7 @@ int dm_create(const char *name, const char *uuid, const struct dm_load *load)
 		return err;
 	err = dm_reload(name, load);
 	if (!err)
-		err = resume(name, load->read_ahead);
+		err = resume(name, load->read_ahead, load->hidden);
 	if (err)
 		dm_remove(name, false);
 	return err;
@@ -350,7 +355,7 @@ int dm_suspend(const char *name)
 
 int dm_resume(const char *name)
 {
-	return resume(name, 0);
+	return resume(name, 0, false);
 }
 
 int dm_remove(const char *name, bool deferred)
@@ -364,7 +369,7 @@ int dm_remove(const char *name, bool deferred)
 	/* udev's rules may hold the device for a moment: libdevmapper retries. */
 	if (dm_task_set_name(dmt, name) &&
 	    (deferred ? dm_task_deferred_remove(dmt) : dm_task_retry_remove(dmt)))
-		err = run_with_udev(dmt, &cookie);
+		err = run_with_udev(dmt, &cookie, 0);
 	dm_task_destroy(dmt);
 	return err;
 }

@@ -55,6 +55,7 @@ struct dm_load {
 	const char *params;
 	bool readonly;
 	unsigned int read_ahead;	/* of the device below, in sectors */
+	bool hidden;			/* from udev's rules: a mapping of ssesetup's own */
 };
 
 /* Errnos. */

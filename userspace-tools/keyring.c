@@ -179,6 +179,26 @@ int keyring_probe(const struct keyref *key, struct key_info *info)
 	return 0;
 }
 
+int keyring_read(const char *desc, struct secmem *payload, size_t *size)
+{
+	struct keyref key = { .type = "user" };
+	key_serial_t serial;
+	long len;
+
+	if ((size_t)snprintf(key.desc, sizeof(key.desc), "%s", desc) >= sizeof(key.desc))
+		return ENOKEY;
+	serial = find(&key, 0);
+	if (serial == -1)
+		return errno;
+	len = keyctl_read(serial, (char *)secmem_data(payload), secmem_capacity(payload));
+	if (len < 0)
+		return errno;
+	if ((size_t)len > secmem_capacity(payload))
+		return EFBIG;
+	*size = (size_t)len;
+	return 0;
+}
+
 /* The commonest mistake: a key of the other type. */
 static void hint_other_type(const struct keyref *key, key_serial_t ring)
 {

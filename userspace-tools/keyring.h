@@ -9,8 +9,9 @@
 #include "table.h"
 
 /*
- * Keys in the kernel's keyrings. Nothing here reads a payload back. All
- * functions return an enum exit_code and say what is wrong, unless noted.
+ * Keys in the kernel's keyrings. Nothing but keyring_read() reads a payload
+ * back. All functions return an enum exit_code and say what is wrong, unless
+ * noted.
  */
 
 struct key_info {
@@ -30,6 +31,12 @@ int keyring_find(const struct keyref *key, const char *ring, struct key_info *in
 
 /* The same without a word, for a look at the state: an errno, or 0. */
 int keyring_probe(const struct keyref *key, struct key_info *info);
+
+/*
+ * Reads a key of type user, wherever keyring_find() would find it; without a
+ * word. Returns an errno, or 0; EFBIG if it is larger than @payload.
+ */
+int keyring_read(const char *desc, struct secmem *payload, size_t *size);
 
 /* Sets key->bytes from the key where it isn't known, and compares it where it is. */
 int keyring_resolve_size(struct keyref *key, const struct key_info *info);

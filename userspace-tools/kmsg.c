@@ -22,6 +22,16 @@ int kmsg_mark(void)
 	return fd;
 }
 
+int kmsg_explain(int mark, struct reason *why)
+{
+	size_t len = strlen(why->text);
+	char line[1024];
+
+	if (kmsg_last(mark, line, sizeof(line)))
+		snprintf(why->text + len, sizeof(why->text) - len, "\nThe kernel says: %s", line);
+	return why->rc;
+}
+
 void kmsg_close(int mark)
 {
 	if (mark >= 0)

@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "reason.h"
+
 /* The end of the kernel log; -1 if it can't be read. */
 int kmsg_mark(void);
 /*
@@ -11,6 +13,8 @@ int kmsg_mark(void);
  * there is none. Closes @mark.
  */
 const char *kmsg_last(int mark, char *line, size_t size);
+/* Adds that line to @why, if there is one; returns why->rc. Closes @mark. */
+int kmsg_explain(int mark, struct reason *why);
 void kmsg_close(int mark);
 
 #endif

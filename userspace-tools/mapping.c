@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "diag.h"
+#include "dm.h"
 #include "keyring.h"
+#include "kmsg.h"
 #include "mapping.h"
+#include "module.h"
+#include "ssesetup.h"
 
 int mapping_wanted_size(const struct options *o, uint64_t *sectors, bool *given)
 {
@@ -77,5 +83,116 @@ int mapping_find_keys(struct sse_table *t, const char *ring)
 		if (rc)
 			return rc;
 	}
+	return RC_OK;
+}
+
+static const struct {
+	enum opt_id id;
+	unsigned int flag;
+} flag_options[] = {
+	{ OPT_ALLOW_DISCARDS,			SSE_ALLOW_DISCARDS },
+	{ OPT_PERF_SAME_CPU_CRYPT,		SSE_SAME_CPU_CRYPT },
+	{ OPT_PERF_SUBMIT_FROM_CRYPT_CPUS,	SSE_SUBMIT_FROM_CRYPT_CPUS },
+	{ OPT_PERF_NO_READ_WORKQUEUE,		SSE_NO_READ_WORKQUEUE },
+	{ OPT_PERF_NO_WRITE_WORKQUEUE,		SSE_NO_WRITE_WORKQUEUE },
+	{ OPT_PERF_HIGH_PRIORITY,		SSE_HIGH_PRIORITY },
+	{ OPT_IV_LARGE_SECTORS,			SSE_IV_LARGE_SECTORS },
+	{ OPT_ALLOW_SAME_CIPHER,		SSE_ALLOW_SAME_CIPHER },
+};
+
+unsigned int mapping_flags(const struct options *o)
+{
+	unsigned int flags = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(flag_options) / sizeof(flag_options[0]); i++)
+		if (opt_given(o, flag_options[i].id))
+			flags |= flag_options[i].flag;
+	return flags;
+}
+
+struct overlap {
+	unsigned int major, minor;
+	uint64_t start, end;
+};
+
+static int check_overlap(const char *name, const struct dm_mapping *m, void *arg)
+{
+	const struct overlap *mine = arg;
+	struct sse_table t;
+	unsigned int major, minor;
+	int rc = RC_OK;
+
+	if (table_parse(m->table, &t))
+		return RC_DEVICE;
+	if (sscanf(t.device, "%u:%u", &major, &minor) == 2 && major == mine->major &&
+	    minor == mine->minor && t.start < mine->end && mine->start < t.start + m->size)
+		rc = diag_fail(RC_BUSY, "The mapping would overlap with %s, which has sectors %" PRIu64
+			       " to %" PRIu64 " of the device.", name, t.start, t.start + m->size - 1);
+	table_free(&t);
+	return rc;
+}
+
+int mapping_name_is_free(const char *name)
+{
+	struct dm_mapping m;
+	int rc, err;
+
+	rc = dm_ready();
+	if (rc)
+		return rc;
+	err = dm_query(name, &m);
+	if (err)
+		return diag_kernel_refusal("Looking for a mapping of that name", err, NULL);
+	if (m.exists)
+		rc = diag_fail(RC_BUSY, "Device %s already exists.", name);
+	dm_mapping_free(&m);
+	return rc;
+}
+
+static int check_overlaps(const struct sse_table *t, uint64_t size, const struct blockdev *b)
+{
+	struct overlap mine = {
+		.major = b->major,
+		.minor = b->minor,
+		.start = t->start,
+		.end = t->start + size,
+	};
+
+	return dm_each(check_overlap, &mine);
+}
+
+int mapping_create(const struct options *o, const char *name, const char *uuid,
+		   const struct sse_table *t, uint64_t size, const struct blockdev *b)
+{
+	struct dm_load load = {
+		.size = size,
+		.readonly = b->readonly,
+		.read_ahead = b->read_ahead,
+	};
+	char line[1024];
+	char *params;
+	int rc, mark, err;
+
+	rc = mapping_name_is_free(name);
+	if (!rc)
+		rc = module_ensure_target();
+	if (!rc && opt_given(o, OPT_SHARED))
+		rc = check_overlaps(t, size, b);
+	if (rc)
+		return rc;
+	params = table_format(t);
+	if (!params)
+		return diag_nomem();
+	diag_debug("Table: 0 %" PRIu64 " " DMSSE_TARGET " %s", size, params);
+
+	load.params = params;
+	mark = kmsg_mark();
+	err = dm_create(name, uuid, &load);
+	free(params);
+	if (err)
+		return diag_kernel_refusal("Opening the device", err,
+					   kmsg_last(mark, line, sizeof(line)));
+	kmsg_close(mark);
 	return RC_OK;
 }

@@ -34,7 +34,8 @@ static const struct {
 	[OPT_BATCH_MODE] = { "batch-mode", 'q', KIND_FLAG, NULL, "do not ask for confirmation" },
 	[OPT_TEST_ARGS] = { "test-args", 0, KIND_FLAG, NULL,
 		"check the command line, then stop" },
-	[OPT_TYPE] = { "type", 'M', KIND_STRING, "TYPE", "type of device metadata: plain" },
+	[OPT_TYPE] = { "type", 'M', KIND_STRING, "TYPE", "type of device metadata: luks2 or plain; of a set: platform,\n"
+		"                                     customer, platform-and-customer" },
 	[OPT_CIPHER] = { "cipher", 'c', KIND_STRING, "CIPHER",
 		"cipher, mode and IV (default aes-xts-plain64)" },
 	[OPT_KEY_SIZE] = { "key-size", 's', KIND_NUMBER, "BITS",
@@ -97,6 +98,40 @@ static const struct {
 		"close when the last user closes the device" },
 	[OPT_CANCEL_DEFERRED] = { "cancel-deferred", 0, KIND_FLAG, NULL,
 		"take a --deferred close back" },
+	[OPT_DES] = { "des", 0, KIND_STRING, "NAME",
+		"disk encryption set (format: default platform)" },
+	[OPT_HEADER] = { "header", 0, KIND_STRING, "FILE",
+		"the LUKS2 header is in FILE, not on the device" },
+	[OPT_HEADER_BACKUP_FILE] = { "header-backup-file", 0, KIND_STRING, "FILE",
+		"the backup that is written or restored" },
+	[OPT_RECOVERY_KEY] = { "recovery-key", 0, KIND_FLAG, NULL,
+		"add a key for emergencies, and show it once" },
+	[OPT_UUID] = { "uuid", 0, KIND_STRING, "UUID", "UUID of the new header" },
+	[OPT_LABEL] = { "label", 0, KIND_STRING, "TEXT", "label of the new header" },
+	[OPT_KEY] = { "key", 0, KIND_STRING, "URI",
+		"the customer's key: file:/PATH or pkcs11:..." },
+	[OPT_IDENTITY] = { "identity", 0, KIND_STRING, "SOURCE",
+		"its PIN or passphrase: file:/PATH, credential:NAME or keyring:DESC" },
+	[OPT_OWNER] = { "owner", 0, KIND_STRING, "TEXT", "whose disks they are" },
+	[OPT_WRAPPING] = { "wrapping", 0, KIND_STRING, "NAME",
+		"RSA-OAEP-256 or RSA-OAEP (default: the best the key can)" },
+	[OPT_AUTO_ROTATE] = { "auto-rotate", 0, KIND_OPTIONAL, "yes|no",
+		"follow the newest version of the key" },
+	[OPT_LEASE] = { "lease", 0, KIND_STRING, "TIME",
+		"disks go away that long after the key did: 90s, 15m, 1h, none" },
+	[OPT_ON_LAPSE] = { "on-lapse", 0, KIND_STRING, "error|queue",
+		"what I/O does then: fail, or wait" },
+	[OPT_KEK_TIMEOUT] = { "kek-timeout", 0, KIND_NUMBER, "SECONDS",
+		"give a key operation up after that" },
+	[OPT_TO] = { "to", 0, KIND_STRING, "VERSION", "rotate to this version of the key" },
+	[OPT_AUTO] = { "auto", 0, KIND_FLAG, NULL, "rotate what has auto-rotate and a newer key" },
+	[OPT_DESTROY_OLD] = { "destroy-old", 0, KIND_FLAG, NULL,
+		"destroy older versions of the platform's key when all have moved" },
+	[OPT_ALL] = { "all", 0, KIND_FLAG, NULL, "all open disks" },
+	[OPT_DUE] = { "due", 0, KIND_FLAG, NULL, "only what a third of the lease has passed for" },
+	[OPT_NOW] = { "now", 0, KIND_FLAG, NULL, "at once, not at the end of the lease" },
+	[OPT_PARALLEL] = { "parallel", 0, KIND_NUMBER, "N", "disks at a time (default: CPUs)" },
+	[OPT_JSON] = { "json", 0, KIND_FLAG, NULL, "print JSON" },
 };
 
 _Static_assert(NR_OPTS <= 64, "struct options.given has 64 bits");
@@ -266,13 +301,14 @@ int options_check(const struct options *o, uint64_t allowed, const char *command
 	for (id = 0; id < NR_OPTS; id++) {
 		if (!(o->given & ~(allowed | GENERAL_OPTS) & OPT_BIT(id)))
 			continue;
-		diag_error("Option --%s is not for '%s'.", opts[id].name, command);
-		if (id == OPT_KEY_FILE)
-			diag_error("A key goes through the keyring: 'ssesetup key load' reads it from a file,\n"
-				   "--key-desc names it.");
-		return RC_PARAM;
+		return diag_fail(RC_PARAM, "Option --%s is not for '%s'.", opts[id].name, command);
 	}
 	return RC_OK;
+}
+
+const char *option_name(enum opt_id id)
+{
+	return opts[id].name;
 }
 
 void options_help(void)

@@ -45,6 +45,28 @@ enum opt_id {
 	OPT_PERF_HIGH_PRIORITY,
 	OPT_DEFERRED,
 	OPT_CANCEL_DEFERRED,
+	OPT_DES,
+	OPT_HEADER,
+	OPT_HEADER_BACKUP_FILE,
+	OPT_RECOVERY_KEY,
+	OPT_UUID,
+	OPT_LABEL,
+	OPT_KEY,
+	OPT_IDENTITY,
+	OPT_OWNER,
+	OPT_WRAPPING,
+	OPT_AUTO_ROTATE,
+	OPT_LEASE,
+	OPT_ON_LAPSE,
+	OPT_KEK_TIMEOUT,
+	OPT_TO,
+	OPT_AUTO,
+	OPT_DESTROY_OLD,
+	OPT_ALL,
+	OPT_DUE,
+	OPT_NOW,
+	OPT_PARALLEL,
+	OPT_JSON,
 	NR_OPTS
 };
 
@@ -66,5 +88,7 @@ int options_parse(struct options *o, int argc, char **argv);
 /* Complains about options that are not in @allowed; the general ones always are. */
 int options_check(const struct options *o, uint64_t allowed, const char *command);
 void options_help(void);
+/* Its long name, without dashes. */
+const char *option_name(enum opt_id id);
 
 #endif

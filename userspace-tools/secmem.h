@@ -13,12 +13,27 @@ struct secmem;
 
 /* NULL with errno set: ENOMEM, EAGAIN or EPERM (can't be locked). */
 struct secmem *secmem_new(size_t capacity);
+/*
+ * The same, but the next child that is forked shares it: the way of a secret
+ * from one process to another. secmem_keep() ends that, for later children.
+ */
+struct secmem *secmem_new_shared(size_t capacity);
+int secmem_keep(struct secmem *sm);
+/* Forgets memory of the parent, in a child that hasn't inherited it. */
+void secmem_disown(struct secmem **sm);
 /* Wipes all of it. NULL is fine; *@sm becomes NULL. */
 void secmem_free(struct secmem **sm);
 
 /* For read(2) and add_key(2); valid until secmem_free(). */
 unsigned char *secmem_data(struct secmem *sm);
 size_t secmem_capacity(const struct secmem *sm);
+
+/*
+ * Wipes what functions that have returned left on the stack: a signal, or the
+ * dynamic linker at a function's first call, saves registers there, and pieces
+ * of what was copied with them.
+ */
+void secmem_wipe_stack(void);
 
 #define SECMEM_AUTO	__attribute__((cleanup(secmem_free))) struct secmem *
 

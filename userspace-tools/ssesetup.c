@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "diag.h"
 #include "dm.h"
 #include "ssesetup.h"
@@ -27,45 +28,91 @@
 			 OPT_BIT(OPT_PERF_NO_WRITE_WORKQUEUE) |		\
 			 OPT_BIT(OPT_PERF_HIGH_PRIORITY))
 
+#define OPTS_DES	(OPT_BIT(OPT_KEY) | OPT_BIT(OPT_IDENTITY) | OPT_BIT(OPT_OWNER) |	\
+			 OPT_BIT(OPT_WRAPPING) | OPT_BIT(OPT_AUTO_ROTATE) | OPT_BIT(OPT_LEASE) | \
+			 OPT_BIT(OPT_ON_LAPSE) | OPT_BIT(OPT_KEK_TIMEOUT))
+
 static const struct command {
 	const char *verb;
 	const char *sub;	/* second word, or NULL */
 	const char *args;
-	int nr_args;
+	int min_args, max_args;
 	bool root;		/* device-mapper is for root */
 	uint64_t options;
 	int (*run)(const struct options *o, int argc, char **argv);
 	const char *help;
 } commands[] = {
-	{ "key", "load", "DESCRIPTION", 1, false,
+	{ "key", "load", "DESCRIPTION", 1, 1, false,
 	  OPTS_KEYFILE | OPT_BIT(OPT_KEY_TYPE) | OPT_BIT(OPT_KEYRING) | OPT_BIT(OPT_TIMEOUT) |
 	  OPT_BIT(OPT_REPLACE), cmd_key_load, "load a key from a file or a pipe into a keyring" },
-	{ "key", "list", "", 0, false, OPT_BIT(OPT_KEYRING), cmd_key_list,
+	{ "key", "list", "", 0, 0, false, OPT_BIT(OPT_KEYRING), cmd_key_list,
 	  "list keys, never their bytes" },
-	{ "key", "revoke", "DESCRIPTION", 1, false,
+	{ "key", "revoke", "DESCRIPTION", 1, 1, false,
 	  OPT_BIT(OPT_KEY_TYPE) | OPT_BIT(OPT_KEYRING), cmd_key_revoke,
 	  "make a key unusable, wherever it is linked" },
-	{ "key", "unlink", "DESCRIPTION", 1, false,
+	{ "key", "unlink", "DESCRIPTION", 1, 1, false,
 	  OPT_BIT(OPT_KEY_TYPE) | OPT_BIT(OPT_KEYRING), cmd_key_unlink,
 	  "take a key out of the keyrings" },
-	{ "open", NULL, "DEVICE NAME", 2, true,
+	{ "open", NULL, "DEVICE NAME", 2, 2, true,
 	  OPT_BIT(OPT_TYPE) | OPT_BIT(OPT_CIPHER) | OPT_BIT(OPT_KEY_SIZE) |
 	  OPT_BIT(OPT_KEY_DESC) | OPT_BIT(OPT_KEYRING) | OPTS_OUTER | OPT_BIT(OPT_SECTOR_SIZE) |
 	  OPT_BIT(OPT_IV_LARGE_SECTORS) | OPT_BIT(OPT_OFFSET) | OPT_BIT(OPT_SKIP) |
 	  OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_DEVICE_SIZE) | OPT_BIT(OPT_READONLY) |
-	  OPT_BIT(OPT_SHARED) | OPT_BIT(OPT_ALLOW_DISCARDS) | OPTS_PERF, cmd_open,
-	  "open DEVICE as /dev/mapper/NAME" },
-	{ "close", NULL, "NAME", 1, true,
+	  OPT_BIT(OPT_SHARED) | OPT_BIT(OPT_ALLOW_DISCARDS) | OPTS_PERF | OPTS_KEYFILE |
+	  OPT_BIT(OPT_HEADER), cmd_open, "open DEVICE as /dev/mapper/NAME" },
+	{ "close", NULL, "NAME", 1, 1, true,
 	  OPT_BIT(OPT_DEFERRED) | OPT_BIT(OPT_CANCEL_DEFERRED), cmd_close,
 	  "remove the mapping and its key" },
-	{ "status", NULL, "NAME", 1, true, 0, cmd_status, "show state and counters of a mapping" },
-	{ "resize", NULL, "NAME", 1, true,
+	{ "status", NULL, "NAME", 1, 1, true, 0, cmd_status, "show state and counters of a mapping" },
+	{ "resize", NULL, "NAME", 1, 1, true,
 	  OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_DEVICE_SIZE) | OPT_BIT(OPT_KEYRING), cmd_resize,
 	  "give a mapping another size (default: all of the device)" },
-	{ "suspend", NULL, "NAME", 1, true, 0, cmd_suspend, "stop I/O and wipe the key" },
-	{ "resume", NULL, "NAME", 1, true,
+	{ "suspend", NULL, "NAME", 1, 1, true, 0, cmd_suspend, "stop I/O and wipe the key" },
+	{ "resume", NULL, "NAME", 1, 1, true,
 	  OPT_BIT(OPT_KEY_DESC) | OPT_BIT(OPT_OUTER_KEY_DESC) | OPT_BIT(OPT_KEYRING), cmd_resume,
 	  "take the key from the keyring again and go on" },
+	{ "format", NULL, "DEVICE", 1, 1, true,
+	  OPT_BIT(OPT_DES) | OPT_BIT(OPT_HEADER) | OPT_BIT(OPT_RECOVERY_KEY) | OPT_BIT(OPT_DOUBLE) |
+	  OPT_BIT(OPT_SECTOR_SIZE) | OPT_BIT(OPT_UUID) | OPT_BIT(OPT_LABEL), cmd_format,
+	  "make DEVICE an encrypted disk of a set; destroys its data" },
+	{ "copy", NULL, "SOURCE DESTINATION", 2, 2, true,
+	  OPT_BIT(OPT_DES) | OPT_BIT(OPT_HEADER) | OPT_BIT(OPT_RECOVERY_KEY) | OPT_BIT(OPT_DOUBLE) |
+	  OPT_BIT(OPT_SHARED), cmd_copy, "copy a disk to a new one, with keys of its own" },
+	{ "assign", NULL, "DEVICE", 1, 1, true,
+	  OPT_BIT(OPT_DES) | OPT_BIT(OPT_HEADER) | OPTS_KEYFILE, cmd_assign,
+	  "move a disk to another set, with its data in place" },
+	{ "dump", NULL, "DEVICE", 1, 1, false, OPT_BIT(OPT_HEADER), cmd_dump,
+	  "show a disk's header, no secret" },
+	{ "repair", NULL, "DEVICE", 1, 1, true, OPT_BIT(OPT_HEADER), cmd_repair,
+	  "mend a header, and finish what was interrupted" },
+	{ "header", "backup", "DEVICE", 1, 1, true,
+	  OPT_BIT(OPT_HEADER) | OPT_BIT(OPT_HEADER_BACKUP_FILE), cmd_header_backup,
+	  "save a disk's headers to a file" },
+	{ "header", "restore", "DEVICE", 1, 1, true,
+	  OPT_BIT(OPT_HEADER) | OPT_BIT(OPT_HEADER_BACKUP_FILE), cmd_header_restore,
+	  "put saved headers back" },
+	{ "lease", "renew", "[NAME]", 0, 1, true, OPT_BIT(OPT_ALL) | OPT_BIT(OPT_DUE),
+	  cmd_lease_renew, "prove that the key is usable, and let disks go on" },
+	{ "des", "create", "NAME", 1, 1, true, OPT_BIT(OPT_TYPE) | OPTS_DES, cmd_des_create,
+	  "make a disk encryption set" },
+	{ "des", "list", "", 0, 0, true, OPT_BIT(OPT_JSON), cmd_des_list, "list the sets" },
+	{ "des", "show", "NAME", 1, 1, true, OPT_BIT(OPT_JSON), cmd_des_show,
+	  "show a set, its keys and disks" },
+	{ "des", "update", "NAME", 1, 1, true, OPTS_DES, cmd_des_update, "change a set" },
+	{ "des", "delete", "NAME", 1, 1, true, 0, cmd_des_delete,
+	  "remove a set that no disk uses" },
+	{ "des", "enable", "NAME", 1, 1, true, 0, cmd_des_enable,
+	  "let a set's disks open again" },
+	{ "des", "disable", "NAME", 1, 1, true, OPT_BIT(OPT_NOW), cmd_des_disable,
+	  "take a set's disks away, when the lease ends or --now" },
+	{ "des", "rotate", "[NAME]", 0, 1, true,
+	  OPT_BIT(OPT_TO) | OPT_BIT(OPT_AUTO) | OPT_BIT(OPT_PARALLEL) |
+	  OPT_BIT(OPT_DESTROY_OLD), cmd_des_rotate,
+	  "re-wrap the keys of a set's disks with the newest key" },
+	{ "des", "where-used", "NAME", 1, 1, true, OPT_BIT(OPT_JSON), cmd_des_where_used,
+	  "list the disks of a set" },
+	{ "des", "forget", "NAME DEVICE", 2, 2, true, OPT_BIT(OPT_HEADER), cmd_des_forget,
+	  "take a disk that is gone out of the register" },
 };
 
 #define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -109,10 +156,28 @@ static const char *canonical(const char *verb)
 	return verb;
 }
 
+/* "load, list, revoke and unlink" */
+static void list_subcommands(const char *verb, char *text, size_t size)
+{
+	size_t i, last = 0, len = 0;
+
+	for (i = 0; i < NR_COMMANDS; i++)
+		if (!strcmp(commands[i].verb, verb))
+			last = i;
+	text[0] = '\0';
+	for (i = 0; i <= last && len < size; i++) {
+		if (strcmp(commands[i].verb, verb))
+			continue;
+		len += (size_t)snprintf(text + len, size - len, "%s%s",
+					!len ? "" : i == last ? " and " : ", ", commands[i].sub);
+	}
+}
+
 static const struct command *find_command(int argc, char **argv, int *used)
 {
-	const char *verb;
 	bool verb_known = false;
+	const char *verb;
+	char subs[128];
 	size_t i;
 
 	if (argc < 1) {
@@ -129,13 +194,15 @@ static const struct command *find_command(int argc, char **argv, int *used)
 			return &commands[i];
 		}
 	}
-	if (verb_known && argc > 1)
-		diag_error("Unknown command '%s %s': key load, list, revoke and unlink are known.",
-			   verb, argv[1]);
-	else if (verb_known)
-		diag_error("Which of key load, list, revoke and unlink?");
-	else
+	if (!verb_known) {
 		diag_error("Unknown command '%s'. 'ssesetup --help' lists the commands.", argv[0]);
+		return NULL;
+	}
+	list_subcommands(verb, subs, sizeof(subs));
+	if (argc > 1)
+		diag_error("Unknown command '%s %s': %s %s are known.", verb, argv[1], verb, subs);
+	else
+		diag_error("Which of %s %s?", verb, subs);
 	return NULL;
 }
 
@@ -154,12 +221,14 @@ static int run(const struct options *o, int argc, char **argv)
 	rc = options_check(o, c->options, name);
 	if (rc)
 		return rc;
-	if (argc != c->nr_args)
+	if (argc < c->min_args || argc > c->max_args)
 		return diag_fail(RC_PARAM, "%s: %s %s as arguments.", name,
-				 c->nr_args ? "requires" : "takes nothing", c->args);
+				 c->min_args ? "requires" : c->max_args ? "takes" : "takes nothing",
+				 c->args);
 	if (c->root && geteuid() != 0 && !opt_given(o, OPT_TEST_ARGS))
 		return diag_fail(RC_PERM, "'ssesetup %s' needs root.", name);
 
+	audit_command(name);
 	return c->run(o, argc, argv);
 }
 

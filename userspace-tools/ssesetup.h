@@ -22,5 +22,23 @@ int cmd_status(const struct options *o, int argc, char **argv);
 int cmd_resize(const struct options *o, int argc, char **argv);
 int cmd_suspend(const struct options *o, int argc, char **argv);
 int cmd_resume(const struct options *o, int argc, char **argv);
+int cmd_format(const struct options *o, int argc, char **argv);
+int cmd_dump(const struct options *o, int argc, char **argv);
+int cmd_repair(const struct options *o, int argc, char **argv);
+int cmd_header_backup(const struct options *o, int argc, char **argv);
+int cmd_header_restore(const struct options *o, int argc, char **argv);
+int cmd_copy(const struct options *o, int argc, char **argv);
+int cmd_assign(const struct options *o, int argc, char **argv);
+int cmd_lease_renew(const struct options *o, int argc, char **argv);
+int cmd_des_create(const struct options *o, int argc, char **argv);
+int cmd_des_list(const struct options *o, int argc, char **argv);
+int cmd_des_show(const struct options *o, int argc, char **argv);
+int cmd_des_update(const struct options *o, int argc, char **argv);
+int cmd_des_delete(const struct options *o, int argc, char **argv);
+int cmd_des_enable(const struct options *o, int argc, char **argv);
+int cmd_des_disable(const struct options *o, int argc, char **argv);
+int cmd_des_rotate(const struct options *o, int argc, char **argv);
+int cmd_des_where_used(const struct options *o, int argc, char **argv);
+int cmd_des_forget(const struct options *o, int argc, char **argv);
 
 #endif

@@ -24,6 +24,8 @@ static const struct {
 	{ "high_priority",		SSE_HIGH_PRIORITY },
 	{ "iv_large_sectors",		SSE_IV_LARGE_SECTORS },
 	{ "allow_same_cipher",		SSE_ALLOW_SAME_CIPHER },
+	{ "key_lease error",		SSE_KEY_LEASE_ERROR },
+	{ "key_lease queue",		SSE_KEY_LEASE_QUEUE },
 };
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -438,6 +440,16 @@ static int option_parse(struct sse_table *t, const char *word)
 	return t->others ? RC_OK : diag_nomem();
 }
 
+/* The word behind "key_lease"; a mode of a later target is carried along. */
+static int lease_parse(struct sse_table *t, const char *mode)
+{
+	char words[64];
+
+	if (!mode || snprintf(words, sizeof(words), "key_lease %s", mode) >= (int)sizeof(words))
+		return RC_DEVICE;
+	return option_parse(t, words);
+}
+
 #define FIXED_WORDS	5
 
 int table_parse(const char *params, struct sse_table *t)
@@ -473,11 +485,14 @@ int table_parse(const char *params, struct sse_table *t)
 				got += 3;
 				t->nr_layers = 2;
 				rc = layer_parse(t, 1, layer[0], layer[1], layer[2]);
-				if (rc == RC_DEVICE)
-					goto malformed;
+			} else if (!strcmp(word, "key_lease")) {
+				got++;
+				rc = lease_parse(t, strtok_r(NULL, " ", &save));
 			} else {
 				rc = option_parse(t, word);
 			}
+			if (rc == RC_DEVICE)
+				goto malformed;
 			if (rc)
 				goto out;
 		}

@@ -45,6 +45,8 @@ struct sse_layer {
 #define SSE_HIGH_PRIORITY		0x20u
 #define SSE_IV_LARGE_SECTORS		0x40u
 #define SSE_ALLOW_SAME_CIPHER		0x80u
+#define SSE_KEY_LEASE_ERROR		0x100u
+#define SSE_KEY_LEASE_QUEUE		0x200u
 
 struct sse_table {
 	struct sse_layer layer[SSE_LAYERS_MAX];

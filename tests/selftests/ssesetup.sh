@@ -11,8 +11,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-command -v "$SSESETUP" >/dev/null || skip_all "no ssesetup (SSESETUP=$SSESETUP)"
-SSESETUP=$(command -v "$SSESETUP")
+need_ssesetup
 load_module
 
 MAP=dmsse-setup
@@ -39,43 +38,6 @@ at_exit clean_keys
 for name in "$MAP" "$MAP-2" "$MAP-linear" "$MAP-crypt" "$MAP-below"; do
 	at_exit "dm_remove $name"
 done
-
-# sse ARGS...: sets OUT and RC.
-sse() {
-	OUT=$("$SSESETUP" "$@" 2>&1 </dev/null)
-	RC=$?
-}
-
-# right DESC ARGS...: must end with 0
-right() {
-	local desc=$1
-
-	shift
-	sse "$@"
-	if [ "$RC" = 0 ]; then
-		ok "$desc"
-	else
-		fail "$desc" "ssesetup $*: exit code $RC: $OUT"
-		return 1
-	fi
-}
-
-wrong() {
-	local want=$1 ere=$2 desc
-
-	shift 2
-	desc="ssesetup $*"
-	OUT=$("${AS[@]}" "$SSESETUP" "$@" 2>&1 <"${STDIN:-/dev/null}")
-	RC=$?
-	if [ "$RC" != "$want" ]; then
-		fail "${desc:0:100}" "exit code $RC, not $want: $OUT"
-	elif ! [[ $OUT =~ $ere ]]; then
-		fail "${desc:0:100}" "doesn't say '$ere': $OUT"
-	else
-		ok "${desc:0:100} ends with $want"
-	fi
-}
-AS=()
 
 open_right() {
 	local desc=$1
@@ -242,7 +204,7 @@ exec {HOLD}<&-
 gone() {
 	! dmsetup info "$MAP" >/dev/null 2>&1
 }
-check "... happens with the last user" wait_for 5 gone
+check "... happens with the last user" wait_for 20 gone
 
 # dm-crypt must read what was written.
 crypt_create "$MAP-crypt" "0 32768 crypt aes-xts-plain64 $(key_hex 64 setup) 0 $DISK 0"
@@ -315,7 +277,7 @@ close_right
 no_loop() {
 	! losetup -n -O BACK-FILE | grep -qF "$FILE"
 }
-check "the loop device went with it" wait_for 5 no_loop
+check "the loop device went with it" wait_for 20 no_loop
 
 ### Resizing
 
@@ -498,7 +460,7 @@ wrong_open 1 "Offset 32768 is beyond the end of device .* 32768 sectors" "$DISK"
 wrong_open 1 "only 32760 behind the offset" "$DISK" --offset 8 --size 32768
 truncate -s $((4 * 1024 * 1024 + 512)) "$FILE"
 wrong_open 1 "not a multiple of the.*--size 8192 leaves out the rest" "$FILE" --sector-size 4096
-check "no loop device is left by a refusal" wait_for 5 no_loop
+check "no loop device is left by a refusal" wait_for 20 no_loop
 wrong 2 "No key 'dmsse:none' of type logon" open --type plain "$DISK" "$MAP" --key-desc dmsse:none
 wrong 2 "There is a key of type logon of that name: logon:$DESC" \
 	open --type plain "$DISK" "$MAP" --key-desc "user:$DESC"

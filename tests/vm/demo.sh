@@ -3,7 +3,8 @@
 #
 # What tests/demo shows in the guest: the life of an encrypted disk, with the
 # commands that a user would type. /dev/vda is the disk, /dev/vdb one for two
-# layers; $DEMO_DIR has tree.tar and the checksums of what is in it.
+# layers, /dev/vdc one under a customer's key; $DEMO_DIR has tree.tar, the
+# checksums of what is in it, and two RSA keys.
 
 # From modprobe's own path, as on a host where it is installed.
 unset DMSSE_MODULE
@@ -156,4 +157,7 @@ must dmsetup remove peeled-outer
 keyctl unlink @u @s
 must ssesetup key unlink dmsse:vm2-inner
 must ssesetup key unlink dmsse:vm2-outer
+
+# shellcheck source=demo-keys.sh
+. "$(dirname "$0")/demo-keys.sh"
 done_testing

@@ -34,6 +34,9 @@ static const char * const good[] = {
 		":32:logon:dmsse:b 0",
 	"aes-xts-plain64 :64:logon:dmsse:a 8 7:0 0 6 allow_discards allow_same_cipher outer "
 		"capi:xts(aes)-plain64 :64:user:b 16",
+	"aes-xts-plain64 :64:logon:dmsse:a 0 7:0 0 3 allow_discards key_lease error",
+	"aes-xts-plain64 :64:logon:dmsse:a 0 7:0 0 6 key_lease queue outer "
+		"xchacha12,aes-adiantum-plain64 :32:logon:dmsse:b 0",
 	/* Options of a later target are carried along. */
 	"aes-xts-plain64 :64:logon:dmsse:a 0 7:0 0 3 allow_discards shiny:1 new_thing",
 };

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ssesetup format DEVICE
+ */
+#include "new_disk.h"
+#include "ssesetup.h"
+
+static int format(const struct options *o, struct format_params *p, struct reason *why)
+{
+	struct disk made;
+	int rc;
+
+	rc = new_disk_check(o, p, why);
+	if (!rc)
+		rc = new_disk_confirm(o, p, why);
+	if (!rc)
+		rc = new_disk_make(p, &made, why);
+	if (!rc)
+		disk_close(&made);
+	return rc;
+}
+
+int cmd_format(const struct options *o, int argc, char **argv)
+{
+	const char *set = o->str[OPT_DES] ? o->str[OPT_DES] : DES_DEFAULT;
+	uint64_t sector_size = opt_given(o, OPT_SECTOR_SIZE) ? o->num[OPT_SECTOR_SIZE] : 4096;
+	struct reason why = { 0 };
+	struct des_keys dk;
+	struct format_params p = {
+		.device = argv[0],
+		.header = o->str[OPT_HEADER],
+		.dk = &dk,
+		.sector_size = (unsigned int)sector_size,
+		.uuid = o->str[OPT_UUID],
+		.label = o->str[OPT_LABEL],
+		.recovery_key = opt_given(o, OPT_RECOVERY_KEY),
+	};
+	int rc;
+
+	(void)argc;
+	if (sector_size != 512 && sector_size != 1024 && sector_size != 2048 && sector_size != 4096)
+		return diag_fail(RC_PARAM, "--sector-size must be 512, 1024, 2048 or 4096.");
+	if (!des_name_ok(set))
+		return diag_fail(RC_PARAM, "'%s' can't be the name of a disk encryption set.", set);
+	if (opt_given(o, OPT_TEST_ARGS))
+		return RC_OK;
+	rc = des_keys_open(&dk, set, &why);
+	if (rc)
+		return reason_say(&why);
+	rc = format(o, &p, &why);
+	des_keys_close(&dk);
+	return rc ? reason_say(&why) : RC_OK;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef HEADER_COPIES_H
+#define HEADER_COPIES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * The two copies that LUKS2 keeps of a header, looked at byte by byte before
+ * libcryptsetup mends them without a word. Nothing is written.
+ */
+struct header_copy {
+	bool whole;		/* its checksum is right */
+	uint64_t sequence;	/* grows with each change */
+};
+
+struct header_copies {
+	struct header_copy copy[2];
+};
+
+/* A file that can't be read has none. */
+void header_copies_read(struct header_copies *h, const char *path);
+/* Both there and equally new? */
+bool header_copies_healthy(const struct header_copies *h);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef META_H
+#define META_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "reason.h"
+#include "secmem.h"
+#include "token.h"
+
+/*
+ * LUKS2 headers: meta*.c are the only includers of libcryptsetup. They write
+ * nothing but what stock cryptsetup reads. Functions return an enum exit_code
+ * and leave the words to the caller. Each change is one atomic write of the
+ * metadata; one that fails leaves the handle as the header is on disk. A header
+ * that was changed by somebody else since it was loaded is not written to: it
+ * must be loaded again.
+ */
+
+/* Room for the header, its keyslots, and those that a rotation makes: 2 MiB. */
+#define META_HEADER_SECTORS	4096
+
+struct meta;	/* one header, loaded */
+
+/* Where and how the data are encrypted. */
+struct meta_segment {
+	char cipher[128];		/* "aes-xts-plain64" */
+	unsigned int key_bytes;
+	unsigned int sector_size;	/* bytes */
+	uint64_t offset;		/* of the data on their device, in 512-byte sectors */
+	uint64_t size;			/* in 512-byte sectors; 0: to the device's end */
+	uint64_t iv_offset;		/* in 512-byte sectors */
+};
+
+/*
+ * RC_DEVICE if there is no LUKS2 header; @found: there is one, but it is damaged
+ * or of LUKS1, as @why says.
+ */
+int meta_load(struct meta **m, const char *device, const char *header, bool *found,
+	      struct reason *why);
+void meta_free(struct meta **m);
+
+struct meta_format {
+	const char *cipher;
+	unsigned int key_bytes;
+	unsigned int sector_size;
+	const char *uuid;		/* NULL: a random one */
+	const char *label;		/* or NULL */
+	uint64_t data_offset;		/* 512-byte sectors; 0 with a detached header */
+};
+
+/*
+ * Writes a header with a random volume key and no keyslot yet. @header: the
+ * file or device for a detached one, or NULL. Destroys what was there.
+ */
+int meta_format(struct meta **m, const char *device, const char *header,
+		const struct meta_format *f, struct reason *why);
+
+const char *meta_uuid(const struct meta *m);
+/* Refuses what dm-sse can't map: integrity, several segments, re-encryption half done. */
+int meta_segment(struct meta *m, struct meta_segment *segment, struct reason *why);
+
+/* Keyslots. A slot of -1 is "any". */
+int meta_slot_add(struct meta *m, int slot, struct secmem *volume_key, size_t key_size,
+		  struct secmem *secret, size_t secret_size, int *used, struct reason *why);
+/* Opened by a person's passphrase: argon2id, or PBKDF2 with fips=1. */
+int meta_slot_add_passphrase(struct meta *m, int slot, struct secmem *volume_key,
+			     size_t key_size, struct secmem *passphrase, size_t passphrase_size,
+			     int *used, struct reason *why);
+/* RC_PERM if the secret doesn't open it. *@volume_key is the caller's. */
+int meta_slot_open(struct meta *m, int slot, struct secmem *secret, size_t secret_size,
+		   struct secmem **volume_key, size_t *key_size, struct reason *why);
+int meta_slot_destroy(struct meta *m, int slot, struct reason *why);
+bool meta_slot_in_use(struct meta *m, int slot);
+/* A slot that is free, or -1. */
+int meta_slot_free(struct meta *m);
+/* The volume key of a header that meta_format() has just made. */
+int meta_new_volume_key(struct meta *m, struct secmem **volume_key, size_t *key_size,
+			struct reason *why);
+
+/*
+ * Tokens of type dm-sse, newest first; *@list to be freed with meta_tokens_free().
+ * Of those that can't be read, or are of a later version, there is a warning as
+ * long as others can; they are a failure if they are all there is.
+ */
+int meta_tokens(struct meta *m, struct token **list, size_t *nr, struct reason *why);
+void meta_tokens_free(struct token *list, size_t nr);
+/* Stores it under token->id, or a new one, which it sets. */
+int meta_token_set(struct meta *m, struct token *token, struct reason *why);
+int meta_token_remove(struct meta *m, int id, struct reason *why);
+
+/*
+ * Small notes of ours in the header, one each of a type such as "dm-sse-copy":
+ * JSON that LUKS2 keeps. @json NULL removes it; *@json is to be freed, NULL if
+ * there is none.
+ */
+int meta_note_set(struct meta *m, const char *type, const char *json, struct reason *why);
+int meta_note_get(struct meta *m, const char *type, char **json, struct reason *why);
+
+/* RC_BUSY if there is a file of that name. */
+int meta_backup(const char *device, const char *header, const char *file, struct reason *why);
+/*
+ * Refused: another disk's header, one of another volume key, and to overwrite
+ * something else. A detached header that is lost is made again.
+ */
+int meta_restore(const char *device, const char *header, const char *file, struct reason *why);
+/* libcryptsetup's repair: the copy of the header that is right replaces the other. */
+int meta_repair(const char *device, const char *header, struct reason *why);
+/* Prints it as cryptsetup luksDump does, then what our tokens say, to stdout. */
+int meta_dump(struct meta *m, struct reason *why);
+
+#endif

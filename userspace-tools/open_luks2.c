@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ssesetup open DEVICE NAME, for a device with a LUKS2 header: a disk of a
+ * set, or any other whose passphrase is known.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "audit.h"
+#include "blockdev.h"
+#include "disk.h"
+#include "dm.h"
+#include "lease.h"
+#include "mapping.h"
+#include "open.h"
+#include "passphrase.h"
+#include "ssesetup.h"
+
+/* Options that say what the header says. */
+static const enum opt_id plain_only[] = {
+	OPT_CIPHER, OPT_KEY_SIZE, OPT_KEY_DESC, OPT_KEYRING, OPT_DOUBLE, OPT_OUTER_CIPHER,
+	OPT_OUTER_KEY_SIZE, OPT_OUTER_KEY_DESC, OPT_OUTER_SKIP, OPT_ALLOW_SAME_CIPHER,
+	OPT_SECTOR_SIZE, OPT_IV_LARGE_SECTORS, OPT_OFFSET, OPT_SKIP,
+};
+
+static int check_options(const struct options *o)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(plain_only) / sizeof(plain_only[0]); i++)
+		if (opt_given(o, plain_only[i]))
+			return diag_fail(RC_PARAM, "Option --%s is for --type plain: here the header says it.",
+					 option_name(plain_only[i]));
+	return RC_OK;
+}
+
+static void note_refusal(const struct disk *d, const char *mapping, const struct reason *refusal)
+{
+	struct audit_subject subject = {
+		.des = d->des,
+		.device = d->device,
+		.uuid = disk_uuid(d),
+		.mapping = mapping,
+	};
+	struct reason why = { 0 };
+
+	if (audit_note(AUDIT_REFUSE, &subject, refusal, &why))
+		reason_say(&why);
+}
+
+static int refuse_half_copy(struct disk *d, const char *mapping, struct reason *why)
+{
+	char *note = NULL;
+	int rc;
+
+	rc = meta_note_get(d->layer[d->nr_layers - 1].meta, "dm-sse-copy", &note, why);
+	if (rc || !note)
+		return rc;
+	free(note);
+	rc = reason_set(why, RC_PARAM,
+		"The copy to %s is not complete: 'ssesetup copy' with the same source finishes it.",
+		d->device);
+	note_refusal(d, mapping, why);
+	return rc;
+}
+
+/* What is being opened, and as what. */
+struct opening {
+	const struct options *o;
+	const char *name;
+	struct disk *disk;
+	const struct blockdev *b;
+};
+
+static int map(const struct opening *op, unsigned int flags, struct reason *why)
+{
+	char uuid[130];
+	struct sse_table t;
+	uint64_t size = 0;
+	bool given;
+	int rc;
+
+	rc = disk_table(op->disk, op->name, &t, why);
+	if (rc)
+		return rc;
+	t.flags = flags | mapping_flags(op->o);
+	rc = mapping_wanted_size(op->o, &size, &given);
+	if (!given)
+		size = op->disk->layer[0].segment.size;
+	if (!rc)
+		rc = mapping_check_size(&t, op->disk->device, op->b->sectors, op->b->block_size, &size);
+	if (!rc && asprintf(&t.device, "%u:%u", op->b->major, op->b->minor) < 0) {
+		t.device = NULL;
+		rc = diag_nomem();
+	}
+	if (!rc) {
+		lease_mapping_uuid(disk_uuid(op->disk), op->name, uuid, sizeof(uuid));
+		rc = mapping_create(op->o, op->name, uuid, &t, size, op->b);
+	}
+	table_free(&t);
+	return rc ? reason_said(why, rc) : RC_OK;
+}
+
+/* From here on the set must stay enabled, or its disks are revoked after us. */
+static int grant_and_map(const struct opening *op, const struct des_keys *dk,
+			 struct reason *why)
+{
+	unsigned int flag = dk->des.queue_on_lapse ? SSE_KEY_LEASE_QUEUE : SSE_KEY_LEASE_ERROR;
+	struct des_keys now;
+	int lock, rc;
+
+	lock = lease_lock(dk->des.name, why);
+	if (lock < 0)
+		return why->rc;
+	now = *dk;
+	rc = des_load(dk->des.name, &now.des, why);
+	if (!rc)
+		rc = des_keys_usable(&now, why);
+	if (!rc)
+		rc = lease_grant(op->disk, &now.des, op->name, why);
+	if (!rc) {
+		rc = map(op, flag, why);
+		if (rc)
+			lease_drop(op->name);
+	}
+	close(lock);
+	return rc;
+}
+
+/*
+ * Into the register first: an open disk that isn't in it could be neither
+ * renewed nor revoked.
+ */
+static int open_of_set(const struct opening *op, struct des_keys *dk, struct reason *why)
+{
+	struct reason ignored;
+	int rc;
+
+	rc = des_keys_usable(dk, why);
+	if (!rc)
+		rc = disk_unlock(op->disk, dk, why);
+	if (!rc)
+		rc = disk_register(op->disk, op->name, why);
+	if (rc)
+		return rc;
+	rc = grant_and_map(op, dk, why);
+	if (rc)
+		disk_register(op->disk, "", &ignored);
+	return rc;
+}
+
+static int open_ours(const struct opening *op, struct reason *why)
+{
+	struct audit_subject subject = {
+		.des = op->disk->des,
+		.device = op->disk->device,
+		.uuid = disk_uuid(op->disk),
+		.mapping = op->name,
+	};
+	struct des_keys dk;
+	struct audit audit;
+	int rc;
+
+	rc = audit_intent(&audit, AUDIT_OPEN, &subject, why);
+	if (rc)
+		return rc;
+	rc = disk_open_keys(op->disk, &dk, why);
+	if (!rc) {
+		rc = open_of_set(op, &dk, why);
+		des_keys_close(&dk);
+	}
+	audit_result(&audit, rc ? why : NULL);
+	return rc;
+}
+
+/* Somebody else's volume, or ours with its recovery key: no set, no lease. */
+static int open_with_passphrase(const struct opening *op, struct reason *why)
+{
+	struct des none = { .lease = 0 };
+	SECMEM_AUTO passphrase = NULL;
+	size_t size;
+	int rc;
+
+	rc = passphrase_read(op->o, op->disk->device, &passphrase, &size, why);
+	if (!rc)
+		rc = disk_unlock_passphrase(op->disk, passphrase, size, why);
+	if (!rc)
+		rc = lease_grant(op->disk, &none, op->name, why);
+	if (rc)
+		return rc;
+	rc = map(op, 0, why);
+	if (rc)
+		lease_drop(op->name);
+	return rc;
+}
+
+static int open_disk(const struct options *o, struct disk *d, const char *name,
+		     struct reason *why)
+{
+	struct blockdev b = { .fd = -1 };
+	struct opening op = { .o = o, .name = name, .disk = d, .b = &b };
+	int rc;
+
+	rc = refuse_half_copy(d, name, why);
+	if (rc)
+		return rc;
+	rc = mapping_name_is_free(name);
+	if (!rc)
+		rc = blockdev_open(&b, d->device, opt_given(o, OPT_READONLY),
+				   opt_given(o, OPT_SHARED));
+	if (rc)
+		return reason_said(why, rc);
+	if (d->ours && !opt_given(o, OPT_KEY_FILE))
+		rc = open_ours(&op, why);
+	else
+		rc = open_with_passphrase(&op, why);
+	blockdev_close(&b);
+	return rc;
+}
+
+int open_luks2(const struct options *o, const char *device, const char *name)
+{
+	struct reason why = { 0 };
+	struct disk d;
+	int rc;
+
+	rc = check_options(o);
+	if (rc || opt_given(o, OPT_TEST_ARGS))
+		return rc;
+	disk_init(&d);
+	rc = disk_load(&d, device, o->str[OPT_HEADER], &why);
+	if (!rc)
+		rc = open_disk(o, &d, name, &why);
+	disk_close(&d);
+	return rc ? reason_say(&why) : RC_OK;
+}

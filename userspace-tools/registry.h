@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef REGISTRY_H
+#define REGISTRY_H
+
+#include <limits.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "reason.h"
+#include "token.h"
+
+/*
+ * The disks, detached headers and images that this host knows, one small JSON
+ * file each in PATH_DISKS: for rotation, and for "where is this key used". The
+ * truth is in the disks' tokens; this is where to look for them.
+ */
+struct known_disk {
+	char device[PATH_MAX];		/* a stable name where udev has one, or the image's path */
+	char header[PATH_MAX];		/* of a detached one; "" if it is on the device */
+	char uuid[UUID_TEXT_SIZE];	/* of the (outer) LUKS2 header */
+	char des[DES_NAME_MAX];
+	char des_id[UUID_TEXT_SIZE];
+	char mapping[128];		/* last name it was opened under; "" */
+	time_t added;
+};
+
+/* Adds or replaces the entry of this device and header. */
+int registry_put(const struct known_disk *disk, struct reason *why);
+/* 0 entries is fine; an entry that can't be read is left out with a warning. */
+int registry_list(const char *des /* NULL: all */, struct known_disk **list, size_t *nr,
+		  struct reason *why);
+/* RC_DEVICE if it isn't known. */
+int registry_forget(const char *device, const char *header, struct reason *why);
+int registry_find(const char *device, const char *header, struct known_disk *disk,
+		  struct reason *why);
+/* By the name of a mapping: the disk that was opened under it last. */
+int registry_find_mapping(const char *mapping, struct known_disk *disk, struct reason *why);
+/* /dev/disk/by-id/... of a block device if there is one; the real path of a file. */
+int registry_stable_name(const char *device, char *name, size_t size, struct reason *why);
+
+#endif
