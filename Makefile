@@ -58,6 +58,15 @@ lint:
 demo:
 	@tests/demo
 
+# Against dm-crypt, on User Mode Linux: no device of this machine is touched.
+# PUBLISH=yes leaves the results in Documentation/performance.
+.PHONY: bench bench-quick
+bench:
+	@tests/perf/run $(if $(PUBLISH),--publish)
+
+bench-quick:
+	@tests/perf/run --quick
+
 .PHONY: vm-test
 vm-test:
 	@[ -n '$(TEST)' ] || { echo 'usage: make vm-test KERNEL=6.12 TEST=selftests/NAME.sh' >&2; exit 2; }
@@ -77,7 +86,9 @@ help:
 	@echo '  install          both, below DESTDIR'
 	@echo '  clean'
 	@echo 'Tests (as root on Debian 12; they install what they need):'
-	@echo '  demo             a real file system on an encrypted disk in a VM'
+	@echo '  bench            times beside dm-crypt; bench-quick: the main ones'
+	@echo '                   (PUBLISH=yes: into Documentation/performance)'
+	@echo '  demo             encrypted disks in a VM, and keys that come and go'
 	@echo '  check            all tests; T=PATTERN picks scripts by name'
 	@echo '  lint             checkpatch, sparse, W=1, clang, cppcheck, shellcheck'
 	@echo '  vm-test KERNEL=6.1|6.12 [FLAVOUR=cloud] TEST=selftests/NAME.sh'
