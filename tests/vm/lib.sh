@@ -46,7 +46,8 @@ with_lock()
 }
 
 # Keep the newest $2 directories that match the glob $1; a cache that only
-# grows is a bug report of its own.
+# grows is a bug report of its own. What is not a day old may be in use by another
+# checkout.
 prune()
 {
 	local keep=$2 dir
@@ -55,6 +56,6 @@ prune()
 	# shellcheck disable=SC2012,SC2086
 	ls -1dt $1 2>/dev/null | tail -n +$((keep + 1)) |
 	while read -r dir; do
-		rm -rf "$dir"
+		[ -z "$(find "$dir" -maxdepth 0 -mmin +1440)" ] || rm -rf "$dir"
 	done
 }
