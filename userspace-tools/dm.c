@@ -80,11 +80,11 @@ int dm_ready(void)
 	bool ok, again = true;
 
 retry:
+	/* Where there is no driver libdevmapper doesn't even make a task. */
 	dmt = dm_task_create(DM_DEVICE_VERSION);
-	if (!dmt)
-		return diag_nomem();
-	ok = dm_task_run(dmt);
-	dm_task_destroy(dmt);
+	ok = dmt && dm_task_run(dmt);
+	if (dmt)
+		dm_task_destroy(dmt);
 	if (ok)
 		return RC_OK;
 	if (again && module_load("dm-mod")) {
