@@ -22,21 +22,6 @@ static const char *or_dash(const char *text)
 	return *text ? text : "-";
 }
 
-/* Prints @object, whose owner it becomes; NULL and @complete false: no memory. */
-static int print_json(struct json_object *object, bool complete, struct reason *why)
-{
-	const char *text = NULL;
-
-	if (object && complete)
-		text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
-						      JSON_C_TO_STRING_SPACED |
-						      JSON_C_TO_STRING_NOSLASHESCAPE);
-	if (text)
-		printf("%s\n", text);
-	json_object_put(object);
-	return text ? RC_OK : reason_nomem(why);
-}
-
 static bool put_object(struct json_object *to, const char *name, struct json_object *object)
 {
 	if (object && !json_object_object_add(to, name, object))
@@ -179,7 +164,7 @@ static int print_list_json(const struct listed *list, size_t nr, struct reason *
 
 	for (i = 0; i < nr && complete; i++)
 		complete = append_object(array, listed_json(&list[i]), true);
-	return print_json(array, complete, why);
+	return json_print(array, complete, why);
 }
 
 int cmd_des_list(const struct options *o, int argc, char **argv)
@@ -428,7 +413,7 @@ int cmd_des_show(const struct options *o, int argc, char **argv)
 	rc = load_shown(&s, argv[0], &why);
 	if (!rc && opt_given(o, OPT_JSON)) {
 		object = json_object_new_object();
-		rc = print_json(object, object && put_config(object, &s.des) && put_state(object, &s),
+		rc = json_print(object, object && put_config(object, &s.des) && put_state(object, &s),
 				&why);
 	} else if (!rc) {
 		print_shown(&s);
@@ -506,7 +491,7 @@ static int print_uses(const struct options *o, const struct des_use *use, size_t
 	complete = array;
 	for (i = 0; i < nr && complete; i++)
 		complete = append_object(array, use_json(&use[i]), true);
-	return print_json(array, complete, why);
+	return json_print(array, complete, why);
 }
 
 int cmd_des_where_used(const struct options *o, int argc, char **argv)

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ssesetup status NAME
+ * ssesetup status [--json] NAME
  */
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +13,10 @@
 #include "blockdev.h"
 #include "diag.h"
 #include "dm.h"
+#include "json_file.h"
 #include "keyring.h"
 #include "lease.h"
+#include "monitor.h"
 #include "registry.h"
 #include "ssesetup.h"
 #include "table.h"
@@ -151,6 +154,30 @@ free_table:
 	return rc;
 }
 
+/* "version" is first, and a mapping that isn't there has nothing but these three. */
+static int print_json(const char *name, const struct dm_mapping *m)
+{
+	struct json_object *o = json_object_new_object(), *disk = NULL;
+	struct reason why = { 0 };
+	struct monitor_disk d;
+	bool complete;
+
+	complete = o && json_put_number(o, "version", MONITOR_JSON_VERSION) &&
+		   json_put_text(o, "name", name) &&
+		   !json_object_object_add(o, "active", json_object_new_boolean(m != NULL));
+	if (m) {
+		monitor_read(name, m, &d);
+		disk = monitor_json(&d);
+		complete = complete && disk;
+		json_object_object_foreach(disk, field, value)
+			complete = complete &&
+				   !json_object_object_add(o, field, json_object_get(value));
+		json_object_put(disk);
+		monitor_release(&d);
+	}
+	return json_print(o, complete, &why) ? reason_say(&why) : RC_OK;
+}
+
 int cmd_status(const struct options *o, int argc, char **argv)
 {
 	struct dm_mapping m;
@@ -170,17 +197,25 @@ int cmd_status(const struct options *o, int argc, char **argv)
 	if (err)
 		return diag_kernel_refusal("Looking at the mapping", err, NULL);
 	if (!m.exists) {
-		printf("%s/%s is inactive.\n", dm_dev_dir(), name);
+		if (!opt_given(o, OPT_JSON))
+			printf("%s/%s is inactive.\n", dm_dev_dir(), name);
+		else if (print_json(name, NULL))
+			return RC_NOMEM;
 		return RC_DEVICE;
 	}
 	dm_mapping_free(&m);
 	rc = dm_find(name, &m);
 	if (rc)
 		return rc;
+	if (opt_given(o, OPT_JSON)) {
+		rc = print_json(name, &m);
+		goto out;
+	}
 	printf("%s/%s is active%s.\n", dm_dev_dir(), name, m.in_use ? " and is in use" : "");
 	if (m.deferred_remove)
 		printf("  It will be closed when its last user closes it.\n");
 	rc = print_mapping(name, &m);
+out:
 	dm_mapping_free(&m);
 	return rc;
 }

@@ -387,6 +387,33 @@ int disk_table(const struct disk *d, const char *mapping, struct sse_table *t,
 	return RC_OK;
 }
 
+/* The newest token of a header says by which version its secret was wrapped last. */
+static void read_version(const struct disk *d, unsigned int index, char *version, size_t size)
+{
+	struct token *list = NULL;
+	struct reason ignored;
+	size_t nr = 0, i;
+
+	if (!d->layer[index].meta || meta_tokens(d->layer[index].meta, &list, &nr, &ignored))
+		return;
+	for (i = 0; i < nr; i++)
+		if (list[i].keyslot >= 0 && !strcmp(list[i].des_id, d->des_id))
+			break;
+	if (i < nr)
+		snprintf(version, size, "%s", list[i].kek_version);
+	meta_tokens_free(list, nr);
+}
+
+void disk_key_versions(const struct disk *d, struct known_disk *known)
+{
+	read_version(d, INNER, known->key_version, sizeof(known->key_version));
+	if (d->nr_layers > 1)
+		read_version(d, OUTER, known->outer_key_version,
+			     sizeof(known->outer_key_version));
+	else
+		known->outer_key_version[0] = '\0';
+}
+
 int disk_register(const struct disk *d, const char *mapping, struct reason *why)
 {
 	struct known_disk known = { .added = 0 }, old;
@@ -401,6 +428,11 @@ int disk_register(const struct disk *d, const char *mapping, struct reason *why)
 	if (!registry_find(known.device, known.header, &old, &unknown)) {
 		known.added = old.added;
 		memcpy(known.mapping, old.mapping, sizeof(known.mapping));
+		if (!strcmp(old.uuid, disk_uuid(d))) {
+			memcpy(known.key_version, old.key_version, sizeof(known.key_version));
+			memcpy(known.outer_key_version, old.outer_key_version,
+			       sizeof(known.outer_key_version));
+		}
 	} else {
 		known.added = time(NULL);
 	}
@@ -409,5 +441,6 @@ int disk_register(const struct disk *d, const char *mapping, struct reason *why)
 	memcpy(known.des_id, d->des_id, sizeof(known.des_id));
 	if (mapping)
 		snprintf(known.mapping, sizeof(known.mapping), "%s", mapping);
+	disk_key_versions(d, &known);
 	return registry_put(&known, why);
 }

@@ -84,6 +84,9 @@ int disk_peel(struct disk *d, struct reason *why);
 void disk_inner_device(const struct disk *d, char *device, size_t device_size,
 		       char *header, size_t header_size);
 
+struct known_disk;
+/* Sets the versions of the keys of the layers that were reached. */
+void disk_key_versions(const struct disk *d, struct known_disk *known);
 /*
  * Enters the disk in the register of this host. @mapping: the name it was
  * opened under, or NULL: as it was.

@@ -160,7 +160,7 @@ int files_read(const char *path, enum files_trust trust, size_t max, char **text
 	return rc;
 }
 
-static int write_all(int fd, const char *text, size_t size)
+static int write_bytes(int fd, const char *text, size_t size)
 {
 	ssize_t n;
 
@@ -173,7 +173,21 @@ static int write_all(int fd, const char *text, size_t size)
 		text += n;
 		size -= (size_t)n;
 	}
-	return fsync(fd) ? errno : 0;
+	return 0;
+}
+
+static int write_all(int fd, const char *text, size_t size)
+{
+	int err = write_bytes(fd, text, size);
+
+	return !err && fsync(fd) ? errno : err;
+}
+
+static int write_public(int fd, const char *text, size_t size)
+{
+	int err = write_bytes(fd, text, size);
+
+	return !err && fchmod(fd, 0644) ? errno : err;
 }
 
 /* Where a symbolic link leads: it stays one. */
@@ -183,7 +197,9 @@ static void resolve(const char *path, char *real)
 		snprintf(real, PATH_MAX, "%s", path);
 }
 
-static int write_new(const char *path, const char *text, size_t size, char *temporary, size_t max)
+static int write_new(const char *path, const char *text, size_t size,
+		     int (*write_file)(int fd, const char *text, size_t size), char *temporary,
+		     size_t max)
 {
 	int fd, err;
 
@@ -197,7 +213,7 @@ static int write_new(const char *path, const char *text, size_t size, char *temp
 		*temporary = '\0';
 		return err;
 	}
-	err = write_all(fd, text, size);
+	err = write_file(fd, text, size);
 	if (close(fd) && !err)
 		err = errno;
 	return err;
@@ -213,7 +229,7 @@ int files_write(const char *path, const char *text, size_t size, bool create,
 	if (rc)
 		return rc;
 	resolve(path, real);
-	err = write_new(real, text, size, temporary, sizeof(temporary));
+	err = write_new(real, text, size, write_all, temporary, sizeof(temporary));
 	/* rename() replaces, link() doesn't. */
 	if (!err && (create ? link(temporary, real) : rename(temporary, real)))
 		err = errno;
@@ -223,6 +239,25 @@ int files_write(const char *path, const char *text, size_t size, bool create,
 		err = sync_parent(real);
 	if (err == EEXIST && create)
 		return reason_set(why, RC_BUSY, "File %s exists already.", path);
+	if (err)
+		return reason_set(why, rc_of(err), "%s can't be written: %s.", path, strerror(err));
+	return RC_OK;
+}
+
+int files_publish(const char *path, const char *text, size_t size, struct reason *why)
+{
+	char temporary[PATH_MAX + 16] = "", real[PATH_MAX];
+	struct stat st;
+	int err;
+
+	resolve(path, real);
+	if (!stat(real, &st) && !S_ISREG(st.st_mode))
+		return reason_set(why, RC_DEVICE, "%s is not a regular file.", path);
+	err = write_new(real, text, size, write_public, temporary, sizeof(temporary));
+	if (!err && rename(temporary, real))
+		err = errno;
+	if (err && *temporary)
+		unlink(temporary);
 	if (err)
 		return reason_set(why, rc_of(err), "%s can't be written: %s.", path, strerror(err));
 	return RC_OK;

@@ -37,6 +37,12 @@ int files_read(const char *path, enum files_trust trust, size_t max, char **text
 int files_write(const char *path, const char *text, size_t size, bool create,
 		struct reason *why);
 
+/*
+ * For everybody to read, in a directory that is there, and lost if power fails: what
+ * is made anew every minute.
+ */
+int files_publish(const char *path, const char *text, size_t size, struct reason *why);
+
 /* The file is gone for good after this. A file that isn't there is no error. */
 int files_remove(const char *path, struct reason *why);
 

@@ -116,3 +116,17 @@ bool json_put_number(struct json_object *object, const char *name, int64_t numbe
 {
 	return put(object, name, json_object_new_int64(number));
 }
+
+int json_print(struct json_object *object, bool complete, struct reason *why)
+{
+	const char *text = NULL;
+
+	if (object && complete)
+		text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
+						      JSON_C_TO_STRING_SPACED |
+						      JSON_C_TO_STRING_NOSLASHESCAPE);
+	if (text)
+		printf("%s\n", text);
+	json_object_put(object);
+	return text ? RC_OK : reason_nomem(why);
+}

@@ -30,4 +30,10 @@ bool json_put_text(struct json_object *object, const char *name, const char *tex
 bool json_put_time(struct json_object *object, const char *name, time_t when);
 bool json_put_number(struct json_object *object, const char *name, int64_t number);
 
+/*
+ * Prints @object on standard output and gives it back. NULL, or not @complete: there
+ * was no memory for it.
+ */
+int json_print(struct json_object *object, bool complete, struct reason *why);
+
 #endif

@@ -132,6 +132,8 @@ static const struct {
 	[OPT_NOW] = { "now", 0, KIND_FLAG, NULL, "at once, not at the end of the lease" },
 	[OPT_PARALLEL] = { "parallel", 0, KIND_NUMBER, "N", "disks at a time (default: CPUs)" },
 	[OPT_JSON] = { "json", 0, KIND_FLAG, NULL, "print JSON" },
+	[OPT_OUTPUT] = { "output", 0, KIND_STRING, "FILE",
+		"write to FILE, which is replaced in one step" },
 };
 
 _Static_assert(NR_OPTS <= 64, "struct options.given has 64 bits");

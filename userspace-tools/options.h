@@ -67,6 +67,7 @@ enum opt_id {
 	OPT_NOW,
 	OPT_PARALLEL,
 	OPT_JSON,
+	OPT_OUTPUT,
 	NR_OPTS
 };
 

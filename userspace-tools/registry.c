@@ -67,6 +67,10 @@ static bool take(struct json_object *entry, struct known_disk *disk)
 	       json_get_text(entry, "des", disk->des, sizeof(disk->des)) &&
 	       json_get_text(entry, "des-id", disk->des_id, sizeof(disk->des_id)) &&
 	       json_get_text(entry, "mapping", disk->mapping, sizeof(disk->mapping)) &&
+	       json_get_text(entry, "key-version", disk->key_version,
+			     sizeof(disk->key_version)) &&
+	       json_get_text(entry, "outer-key-version", disk->outer_key_version,
+			     sizeof(disk->outer_key_version)) &&
 	       json_get_time(entry, "added", &disk->added) && *disk->device && *disk->des;
 }
 
@@ -79,6 +83,8 @@ static bool put(struct json_object *entry, const struct known_disk *disk)
 	       json_put_text(entry, "des", disk->des) &&
 	       json_put_text(entry, "des-id", disk->des_id) &&
 	       json_put_text(entry, "mapping", disk->mapping) &&
+	       json_put_text(entry, "key-version", disk->key_version) &&
+	       json_put_text(entry, "outer-key-version", disk->outer_key_version) &&
 	       json_put_time(entry, "added", disk->added);
 }
 
@@ -177,6 +183,30 @@ int registry_put(const struct known_disk *disk, struct reason *why)
 		rc = link_mapping(new.mapping, path, why);
 	close(lock);
 	return rc;
+}
+
+int registry_note_versions(const struct known_disk *disk, struct reason *why)
+{
+	struct known_disk now;
+	char path[PATH_SIZE];
+	bool missing;
+	int lock, rc;
+
+	rc = entry_path(disk->device, disk->header, path, why);
+	if (!rc)
+		rc = files_lock(PATH_DISKS, &lock, why);
+	if (rc)
+		return rc;
+	rc = read_entry(path, &now, &missing, why);
+	if (!rc && !strcmp(now.uuid, disk->uuid)) {
+		memcpy(now.key_version, disk->key_version, sizeof(now.key_version));
+		memcpy(now.outer_key_version, disk->outer_key_version,
+		       sizeof(now.outer_key_version));
+		rc = write_entry(&now, why);
+	}
+	close(lock);
+	/* Forgotten meanwhile. */
+	return missing ? RC_OK : rc;
 }
 
 static bool is_entry(const char *file)

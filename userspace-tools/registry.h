@@ -21,11 +21,19 @@ struct known_disk {
 	char des[DES_NAME_MAX];
 	char des_id[UUID_TEXT_SIZE];
 	char mapping[128];		/* last name it was opened under; "" */
+	/* Of the keys that wrapped its secrets when this host last saw them; "" : not yet. */
+	char key_version[KEK_VERSION_MAX];	/* of the inner or only layer */
+	char outer_key_version[KEK_VERSION_MAX];
 	time_t added;
 };
 
 /* Adds or replaces the entry of this device and header. */
 int registry_put(const struct known_disk *disk, struct reason *why);
+/*
+ * Only the versions of keys, of an entry that is there and of this very disk; what
+ * else is in it may have changed since @disk was read.
+ */
+int registry_note_versions(const struct known_disk *disk, struct reason *why);
 /* 0 entries is fine; an entry that can't be read is left out with a warning. */
 int registry_list(const char *des /* NULL: all */, struct known_disk **list, size_t *nr,
 		  struct reason *why);

@@ -138,6 +138,20 @@ static int rotate_audited(struct rotation *r, struct disk *d, struct reason *why
 	return rc;
 }
 
+/* For who watches the disks, and not worth failing for. */
+static void note_versions(const struct rotation *r, const struct disk *d)
+{
+	struct known_disk now = *r->known;
+	struct reason why = { 0 };
+
+	disk_key_versions(d, &now);
+	if (!strcmp(now.key_version, r->known->key_version) &&
+	    !strcmp(now.outer_key_version, r->known->outer_key_version))
+		return;
+	if (registry_note_versions(&now, &why))
+		diag_warn("%s: the register doesn't learn of its new key: %s", d->device, why.text);
+}
+
 /* The register remembers where a disk was; its token says where it is. */
 static int belongs(const struct rotation *r, const struct disk *d, bool *elsewhere,
 		   struct reason *why)
@@ -176,8 +190,12 @@ static int rotate_loaded(struct rotation *r, struct disk *d, enum rotate_outcome
 	if (rc)
 		return rc;
 	*outcome = elsewhere ? ROTATE_ELSEWHERE : ROTATE_WAS_THERE;
-	if (elsewhere || disk_is_there(d, &r->dk->des, r->goal))
+	if (elsewhere)
 		return RC_OK;
+	if (disk_is_there(d, &r->dk->des, r->goal)) {
+		note_versions(r, d);
+		return RC_OK;
+	}
 	rc = disk_lock(d, why);
 	if (!rc)
 		rc = belongs(r, d, &elsewhere, why);
@@ -186,6 +204,8 @@ static int rotate_loaded(struct rotation *r, struct disk *d, enum rotate_outcome
 		return rc;
 	}
 	rc = rotate_audited(r, d, why);
+	if (!rc)
+		note_versions(r, d);
 	if (r->changed)
 		*outcome = ROTATE_MOVED;
 	return rc;

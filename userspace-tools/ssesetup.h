@@ -18,6 +18,8 @@ int cmd_key_revoke(const struct options *o, int argc, char **argv);
 int cmd_key_unlink(const struct options *o, int argc, char **argv);
 int cmd_open(const struct options *o, int argc, char **argv);
 int cmd_close(const struct options *o, int argc, char **argv);
+int cmd_list(const struct options *o, int argc, char **argv);
+int cmd_metrics(const struct options *o, int argc, char **argv);
 int cmd_status(const struct options *o, int argc, char **argv);
 int cmd_resize(const struct options *o, int argc, char **argv);
 int cmd_suspend(const struct options *o, int argc, char **argv);
