@@ -14,6 +14,10 @@ INSTALL_MOD_PATH ?= $(DESTDIR)
 export INSTALL_MOD_PATH
 endif
 
+prefix	?= /usr/local
+modulesloaddir ?= $(prefix)/lib/modules-load.d
+INSTALL	?= install
+
 TOOLS := userspace-tools
 
 .PHONY: all
@@ -35,9 +39,30 @@ ifeq ($(INSTALL_MOD_PATH),)
 	depmod "$$($(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)"
 endif
 
+# Kbuild knows how to install a module, but not how to be rid of it. It is in the
+# first of these directories or, from older kernels, in the second.
+.PHONY: modules_uninstall
+modules_uninstall:
+	release="$$($(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)" || exit; \
+	cd "$(INSTALL_MOD_PATH)/lib/modules/$$release" 2>/dev/null || exit 0; \
+	for dir in updates extra $(INSTALL_MOD_DIR); do \
+		rm -f "$$dir"/dm-sse.ko "$$dir"/dm-sse.ko.?z "$$dir"/dm-sse.ko.zst && \
+		rmdir --ignore-fail-on-non-empty "$$dir" 2>/dev/null || :; \
+	done
+ifeq ($(INSTALL_MOD_PATH),)
+	depmod "$$($(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)"
+endif
+
 .PHONY: install
 install: modules_install
+	$(INSTALL) -D -m 0644 -t $(DESTDIR)$(modulesloaddir) $(TOOLS)/modules-load/dm-sse.conf
 	$(MAKE) -C $(TOOLS) install
+
+# Keys, sets and the audit stay: disks may need them.
+.PHONY: uninstall
+uninstall: modules_uninstall
+	rm -f $(DESTDIR)$(modulesloaddir)/dm-sse.conf
+	$(MAKE) -C $(TOOLS) uninstall
 
 # Headers of the running kernel may be missing where only tests are run, and
 # kbuild's own clean would then fail before the tools are cleaned.
@@ -83,7 +108,7 @@ help:
 	@echo '  modules          dm-sse.ko'
 	@echo '  tools            ssesetup'
 	@echo '  modules_install  into INSTALL_MOD_PATH/lib/modules'
-	@echo '  install          both, below DESTDIR'
+	@echo '  install          both, below DESTDIR and prefix; uninstall takes them away'
 	@echo '  clean'
 	@echo 'Tests (as root on Debian 12; they install what they need):'
 	@echo '  bench            times beside dm-crypt; bench-quick: the main ones'
