@@ -154,6 +154,17 @@ free_table:
 	return rc;
 }
 
+static bool add_fields(struct json_object *o, struct json_object *from)
+{
+	json_object_object_foreach(from, field, value) {
+		if (json_object_object_add(o, field, json_object_get(value))) {
+			json_object_put(value);
+			return false;
+		}
+	}
+	return true;
+}
+
 /* "version" is first, and a mapping that isn't there has nothing but these three. */
 static int print_json(const char *name, const struct dm_mapping *m)
 {
@@ -168,10 +179,7 @@ static int print_json(const char *name, const struct dm_mapping *m)
 	if (m) {
 		monitor_read(name, m, &d);
 		disk = monitor_json(&d);
-		complete = complete && disk;
-		json_object_object_foreach(disk, field, value)
-			complete = complete &&
-				   !json_object_object_add(o, field, json_object_get(value));
+		complete = complete && disk && add_fields(o, disk);
 		json_object_put(disk);
 		monitor_release(&d);
 	}

@@ -161,6 +161,14 @@ static int link_mapping(const char *mapping, const char *entry, struct reason *w
 	return RC_OK;
 }
 
+/* For a change of what is there; closing @lock ends it. */
+static int lock_entry(const struct known_disk *disk, char *path, int *lock, struct reason *why)
+{
+	int rc = entry_path(disk->device, disk->header, path, why);
+
+	return rc ? rc : files_lock(PATH_DISKS, lock, why);
+}
+
 int registry_put(const struct known_disk *disk, struct reason *why)
 {
 	struct known_disk old, new = *disk;
@@ -169,9 +177,7 @@ int registry_put(const struct known_disk *disk, struct reason *why)
 	bool missing;
 	int lock, rc;
 
-	rc = entry_path(disk->device, disk->header, path, why);
-	if (!rc)
-		rc = files_lock(PATH_DISKS, &lock, why);
+	rc = lock_entry(disk, path, &lock, why);
 	if (rc)
 		return rc;
 	if (!new.added && !read_entry(path, &old, &missing, &ignored))
@@ -192,9 +198,7 @@ int registry_note_versions(const struct known_disk *disk, struct reason *why)
 	bool missing;
 	int lock, rc;
 
-	rc = entry_path(disk->device, disk->header, path, why);
-	if (!rc)
-		rc = files_lock(PATH_DISKS, &lock, why);
+	rc = lock_entry(disk, path, &lock, why);
 	if (rc)
 		return rc;
 	rc = read_entry(path, &now, &missing, why);

@@ -228,41 +228,35 @@ static int get_des(const struct scope *s, char *des, size_t size)
 	return RC_OK;
 }
 
+/* Is @text like @form, in which x is a hexadecimal digit in lower case and d a decimal one? */
+static bool has_form(const char *text, const char *form)
+{
+	for (; *form; text++, form++) {
+		if (*form == 'x' ? !*text || !strchr("0123456789abcdef", *text) :
+		    *form == 'd' ? *text < '0' || *text > '9' : *text != *form)
+			return false;
+	}
+	return !*text;
+}
+
 static int get_des_id(const struct scope *s, char *id, size_t size)
 {
-	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-	size_t i;
-	int rc;
+	int rc = get_text(s, "des-id", id, size);
 
-	rc = get_text(s, "des-id", id, size);
-	if (rc)
-		return rc;
-	/* The NUL of the shorter one differs as well. */
-	for (i = 0; i < sizeof(form); i++) {
-		if (form[i] == 'x' ? id[i] && strchr("0123456789abcdef", id[i]) : id[i] == form[i])
-			continue;
+	if (!rc && !has_form(id, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"))
 		return WRONG(s, "des-id", "is '%s'; a UUID in lower case is right", id);
-	}
-	return RC_OK;
+	return rc;
 }
 
 /* RFC 3339 in the one form that sorts as text. */
 static int get_created(const struct scope *s, char *created, size_t size)
 {
-	static const char form[] = "dddd-dd-ddTdd:dd:ddZ";
-	size_t i;
-	int rc;
+	int rc = get_text(s, "created", created, size);
 
-	rc = get_text(s, "created", created, size);
-	if (rc)
-		return rc;
-	for (i = 0; i < sizeof(form); i++) {
-		if (form[i] == 'd' ? created[i] >= '0' && created[i] <= '9' : created[i] == form[i])
-			continue;
+	if (!rc && !has_form(created, "dddd-dd-ddTdd:dd:ddZ"))
 		return WRONG(s, "created", "is '%s'; a time like 2021-03-01T12:00:00Z is right",
 			     created);
-	}
-	return RC_OK;
+	return rc;
 }
 
 static int get_wrapped(const struct scope *s, struct token *t)
