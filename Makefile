@@ -71,9 +71,12 @@ clean:
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
 	$(MAKE) -C $(TOOLS) clean
 
-.PHONY: check
+.PHONY: check check-deep
 check:
 	@T='$(T)' tests/check
+
+check-deep:
+	@T='$(T)' DMSSE_FULL=1 tests/check
 
 .PHONY: lint
 lint:
@@ -115,6 +118,7 @@ help:
 	@echo '                   (PUBLISH=yes: into Documentation/performance)'
 	@echo '  demo             encrypted disks in a VM, and keys that come and go'
 	@echo '  check            all tests; T=PATTERN picks scripts by name'
+	@echo '  check-deep       all of them on both kernels, before a release'
 	@echo '  lint             checkpatch, sparse, W=1, clang, cppcheck, shellcheck'
 	@echo '  vm-test KERNEL=6.1|6.12 [FLAVOUR=cloud] TEST=selftests/NAME.sh'
 	@echo '  vm-shell KERNEL=6.1|6.12 [FLAVOUR=cloud]'
