@@ -171,7 +171,7 @@ check "all leases are renewed" renew_at_once
 STARTED=$SECONDS
 check "... again, under load" renew_at_once
 ROUND=$((SECONDS - STARTED + 1))
-LEASE=$((3 * ROUND + 3))
+LEASE=$((2 * ROUND + 3))
 sed -i "s/^key-timeout = .*/key-timeout = ${ROUND}s/" /etc/dm-sse/des/unreachable.conf
 set_lease "$LEASE"
 diag "a round of renewals takes up to $ROUND s; leases are of $LEASE s"
@@ -198,7 +198,7 @@ start_renewer
 # On a machine that stalls now and then even that may be too short: then it is
 # begun anew with more. What isn't renewed at all lapses each time.
 for tries in 1 2 3; do
-	sleep $((3 * LEASE))
+	sleep $((2 * LEASE))
 	! all_undisturbed || break
 	diag "leases of $LEASE s were too short"
 	LEASE=$((2 * LEASE))
@@ -210,7 +210,7 @@ for tries in 1 2 3; do
 done
 [ "$tries" = 1 ] || diag "leases are of $LEASE s now"
 for disk in "${DISKS[@]}"; do
-	check "${disk#dmsse-}: renewed over three leases" state_is "$disk" active
+	check "${disk#dmsse-}: renewed over two leases" state_is "$disk" active
 done
 for disk in "${DISKS[@]}"; do
 	runs "$disk" || fail "${disk#dmsse-}: fio runs" "$(cat "$WORK/$disk.fio")"
