@@ -36,7 +36,7 @@ done
 has() {
 	[[ " ${CAUSES[*]} " = *" $1 "* ]]
 }
-# More than anything should ever take.
+# More than anything should ever take, but for the end of a lease.
 LONG=240
 
 # Its set is named like the cause.
@@ -215,6 +215,7 @@ for tries in 1 2 3; do
 	done
 done
 [ "$tries" = 1 ] || diag "leases are of $LEASE s now"
+LONG=$((LONG + 4 * LEASE))
 for disk in "${DISKS[@]}"; do
 	check "${disk#dmsse-}: renewed over two leases" state_is "$disk" active
 done
@@ -288,7 +289,7 @@ judge_gone() {
 	fi
 	ok "$what: goes away"
 	diag "$what: $(delay "$1") s after the cause, lease of $LEASE s"
-	check "... by itself: $2" wait_for 30 lapsed_for "$1" "$2"
+	check "... by itself: $2" wait_for $LONG lapsed_for "$1" "$2"
 	if [ "${1##*-}" = error ]; then
 		is "... fio has an I/O error" "$(fio_error "$1")" 5
 		unset "FIO[$1]"
