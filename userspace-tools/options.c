@@ -136,7 +136,7 @@ static const struct {
 		"write to FILE, which is replaced in one step" },
 };
 
-_Static_assert(NR_OPTS <= 64, "struct options.given has 64 bits");
+_Static_assert(NR_OPTS <= 8 * sizeof(opt_set), "an opt_set has a bit for each option");
 
 #define GENERAL_OPTS	(OPT_BIT(OPT_HELP) | OPT_BIT(OPT_VERSION) | OPT_BIT(OPT_VERBOSE) |	\
 			 OPT_BIT(OPT_DEBUG) | OPT_BIT(OPT_BATCH_MODE) | OPT_BIT(OPT_TEST_ARGS))
@@ -296,7 +296,7 @@ int options_parse(struct options *o, int argc, char **argv)
 	}
 }
 
-int options_check(const struct options *o, uint64_t allowed, const char *command)
+int options_check(const struct options *o, opt_set allowed, const char *command)
 {
 	enum opt_id id;
 

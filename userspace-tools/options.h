@@ -71,10 +71,13 @@ enum opt_id {
 	NR_OPTS
 };
 
-#define OPT_BIT(id)	(UINT64_C(1) << (id))
+/* A set of options: more than 64 bits of them. */
+typedef unsigned __int128 opt_set;
+
+#define OPT_BIT(id)	((opt_set)1 << (id))
 
 struct options {
-	uint64_t given;			/* OPT_BIT()s */
+	opt_set given;
 	const char *str[NR_OPTS];	/* arguments that are text */
 	uint64_t num[NR_OPTS];		/* ... and numbers; sizes in bytes */
 };
@@ -87,7 +90,7 @@ static inline bool opt_given(const struct options *o, enum opt_id id)
 /* Returns the index of the first argument that isn't an option, or -1. */
 int options_parse(struct options *o, int argc, char **argv);
 /* Complains about options that are not in @allowed; the general ones always are. */
-int options_check(const struct options *o, uint64_t allowed, const char *command);
+int options_check(const struct options *o, opt_set allowed, const char *command);
 void options_help(void);
 /* Its long name, without dashes. */
 const char *option_name(enum opt_id id);

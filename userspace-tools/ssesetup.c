@@ -38,7 +38,7 @@ static const struct command {
 	const char *args;
 	int min_args, max_args;
 	bool root;		/* device-mapper is for root */
-	uint64_t options;
+	opt_set options;
 	int (*run)(const struct options *o, int argc, char **argv);
 	const char *help;
 } commands[] = {
