@@ -45,6 +45,7 @@ static const char * const event_names[NR_AUDIT_EVENTS] = {
 	[AUDIT_DES_FORGET]	= "des-forget",
 	[AUDIT_KEY_CREATE]	= "key-create",
 	[AUDIT_KEY_DESTROY]	= "key-destroy",
+	[AUDIT_TEMP_CREATE]	= "temp-create",
 };
 
 static const char *command_name;

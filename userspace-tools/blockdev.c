@@ -298,6 +298,17 @@ const char *blockdev_signature(const struct blockdev *b)
 	return NULL;
 }
 
+bool blockdev_same(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	if (stat(a, &x) || stat(b, &y))
+		return false;
+	if (S_ISBLK(x.st_mode) && S_ISBLK(y.st_mode))
+		return x.st_rdev == y.st_rdev;
+	return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 void blockdev_absolute(const char *path, char *absolute, size_t size)
 {
 	char here[PATH_MAX];

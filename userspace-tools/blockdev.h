@@ -34,6 +34,9 @@ int blockdev_look(const char *path, bool exclusive, uint64_t *sectors);
 /* What a device seems to hold that a plain mapping would overwrite, or NULL. */
 const char *blockdev_signature(const struct blockdev *b);
 
+/* Two paths of one device or file? */
+bool blockdev_same(const char *a, const char *b);
+
 /* Size of the device with this number, after a loop device was told to look again. */
 int blockdev_size(unsigned int major, unsigned int minor, uint64_t *sectors,
 		  unsigned int *block_size);

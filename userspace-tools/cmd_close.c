@@ -3,6 +3,7 @@
  * ssesetup close NAME
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "blockdev.h"
@@ -11,6 +12,7 @@
 #include "lease.h"
 #include "registry.h"
 #include "ssesetup.h"
+#include "temp.h"
 
 static int busy(const char *name, const struct dm_mapping *m)
 {
@@ -53,6 +55,33 @@ static int close_ours(const char *name, bool deferred)
 	return err;
 }
 
+/* Its key was there from "temp create" until now. */
+static int close_temporary(const char *name, const struct dm_mapping *m, bool deferred)
+{
+	struct audit_subject subject = { .mapping = name };
+	struct reason why = { 0 };
+	char device[PATH_MAX];
+	struct sse_table t;
+	struct audit audit;
+	unsigned int major, minor;
+	int err;
+
+	if (!table_parse(m->table, &t)) {
+		if (sscanf(t.device, "%u:%u", &major, &minor) == 2) {
+			blockdev_name(major, minor, device, sizeof(device));
+			subject.device = device;
+		}
+		table_free(&t);
+	}
+	if (audit_intent(&audit, AUDIT_CLOSE, &subject, &why))
+		reason_say(&why);
+	err = dm_remove(name, deferred);
+	if (err)
+		reason_set(&why, RC_BUSY, "%s", strerror(err));
+	audit_result(&audit, err ? &why : NULL);
+	return err;
+}
+
 int cmd_close(const struct options *o, int argc, char **argv)
 {
 	struct dm_mapping m;
@@ -87,6 +116,8 @@ int cmd_close(const struct options *o, int argc, char **argv)
 	}
 	if (lease_is_ours(&m))
 		err = close_ours(name, opt_given(o, OPT_DEFERRED));
+	else if (temp_is(&m))
+		err = close_temporary(name, &m, opt_given(o, OPT_DEFERRED));
 	else
 		err = dm_remove(name, opt_given(o, OPT_DEFERRED));
 	if (err == EBUSY)

@@ -3,45 +3,16 @@
  * ssesetup copy SOURCE DESTINATION
  */
 #include <inttypes.h>
-#include <signal.h>
-#include <sys/stat.h>
 
 #include "audit.h"
 #include "copy.h"
 #include "copy_destination.h"
 #include "copy_source.h"
+#include "interrupt.h"
 #include "ssesetup.h"
 
 /* What was written last before a crash is compared before it is built upon. */
 #define LOOK_BACK	(UINT64_C(8) << 20)
-
-static volatile sig_atomic_t caught;
-
-static void catch(int signal_number)
-{
-	caught = signal_number;
-}
-
-static void handle_signals(void (*handler)(int))
-{
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = handler };
-	size_t i;
-
-	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaction(signals[i], &action, NULL);
-}
-
-static bool same_file(const char *a, const char *b)
-{
-	struct stat x, y;
-
-	if (stat(a, &x) || stat(b, &y))
-		return false;
-	if (S_ISBLK(x.st_mode) && S_ISBLK(y.st_mode))
-		return x.st_rdev == y.st_rdev;
-	return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
 
 static int checkpoint(void *arg, uint64_t done, struct reason *why)
 {
@@ -148,7 +119,6 @@ static int copy_between(const struct options *o, struct copy_source *s, const ch
 		.size = s->identity.size,
 		.image = s->image,
 		.image_offset = s->image_offset,
-		.stop = &caught,
 		.quiet = opt_given(o, OPT_BATCH_MODE),
 		.checkpoint = checkpoint,
 		.arg = &d,
@@ -159,7 +129,7 @@ static int copy_between(const struct options *o, struct copy_source *s, const ch
 	if (!rc) {
 		c.destination = d.map.fd;
 		c.align = d.map.sector_size;
-		handle_signals(catch);
+		c.stop = interrupt_catch();
 		rc = copy_audited(&c, s, &d, why);
 		copy_destination_close(&d);
 	}
@@ -172,9 +142,9 @@ static int check_arguments(const struct options *o, const char *source, const ch
 
 	if (set && !des_name_ok(set))
 		return diag_fail(RC_PARAM, "'%s' can't be the name of a disk encryption set.", set);
-	if (same_file(source, destination))
+	if (blockdev_same(source, destination))
 		return diag_fail(RC_PARAM, "Source and destination are the same device: %s.", source);
-	if (header && (same_file(source, header) || same_file(destination, header)))
+	if (header && (blockdev_same(source, header) || blockdev_same(destination, header)))
 		return diag_fail(RC_PARAM, "Header file %s is one of the two disks itself.", header);
 	return RC_OK;
 }
@@ -199,10 +169,7 @@ int cmd_copy(const struct options *o, int argc, char **argv)
 	copy_source_close(&source);
 	if (rc)
 		reason_say(&why);
-	if (caught) {
-		/* Everything is put away: end as the signal would have ended it. */
-		handle_signals(SIG_DFL);
-		raise(caught);
-	}
+	/* Everything is put away. */
+	interrupt_end();
 	return rc;
 }

@@ -12,6 +12,7 @@
 #include "kmsg.h"
 #include "mapping.h"
 #include "ssesetup.h"
+#include "temp.h"
 
 static int reload(const char *name, const struct sse_table *t, const struct dm_mapping *m,
 		  uint64_t size)
@@ -96,6 +97,10 @@ int cmd_resize(const struct options *o, int argc, char **argv)
 	rc = dm_find(name, &m);
 	if (rc)
 		return rc;
+	if (temp_is(&m)) {
+		rc = temp_refuse(name, "it can't be given\nto a table of another size. Close it, and create a new one.");
+		goto out;
+	}
 	if (m.suspended) {
 		rc = diag_fail(RC_PARAM, "Device %s is suspended: 'ssesetup resume %s' first.", name, name);
 		goto out;

@@ -20,6 +20,7 @@
 #include "registry.h"
 #include "ssesetup.h"
 #include "table.h"
+#include "temp.h"
 
 static void print_type(const char *uuid)
 {
@@ -56,7 +57,7 @@ static void print_key(const char *prefix, const struct keyref *key)
 }
 
 /* The inner layer's lines are those of a mapping with one. */
-static void print_layer(const struct sse_table *t, unsigned int index)
+static void print_layer(const struct sse_table *t, unsigned int index, bool temporary)
 {
 	const struct sse_layer *layer = &t->layer[index];
 	char prefix[16] = "";
@@ -64,7 +65,11 @@ static void print_layer(const struct sse_table *t, unsigned int index)
 	if (index)
 		snprintf(prefix, sizeof(prefix), "%s ", layer_name(index));
 	printf("  %scipher:  %s\n", prefix, layer->cipher);
-	print_key(prefix, &layer->key);
+	if (temporary)
+		printf("  %skeysize: %u bits\n  %skey location: kernel\n", prefix, layer->key.bytes * 8,
+		       prefix);
+	else
+		print_key(prefix, &layer->key);
 	if (layer->iv_offset)
 		printf("  %sskipped: %" PRIu64 " sectors\n", prefix, layer->iv_offset);
 }
@@ -124,6 +129,8 @@ static int print_mapping(const char *name, const struct dm_mapping *m)
 
 	print_type(m->uuid);
 	print_set(name, m);
+	if (temp_is(m))
+		printf("  temporary: yes (the key is in the kernel alone, and gone with the mapping)\n");
 	rc = table_parse(m->table, &t);
 	if (rc)
 		return rc;
@@ -136,7 +143,7 @@ static int print_mapping(const char *name, const struct dm_mapping *m)
 		goto free_info;
 	}
 	for (i = 0; i < t.nr_layers; i++)
-		print_layer(&t, i);
+		print_layer(&t, i, temp_is(m));
 	print_device(&t);
 	printf("  sector size:  %u\n", t.sector_size);
 	printf("  offset:  %" PRIu64 " sectors\n", t.start);

@@ -13,6 +13,7 @@
 #include "lease.h"
 #include "mapping.h"
 #include "ssesetup.h"
+#include "temp.h"
 
 static int send(const char *name, const char *message, const char *what)
 {
@@ -70,7 +71,9 @@ int cmd_suspend(const struct options *o, int argc, char **argv)
 	rc = dm_find(name, &m);
 	if (rc)
 		return rc;
-	if (m.suspended && !has_key(&m))
+	if (temp_is(&m))
+		rc = temp_refuse(name, "wiping it\nwould lose the data. 'dmsetup suspend' stops the I/O and leaves the key.");
+	else if (m.suspended && !has_key(&m))
 		rc = diag_fail(RC_PARAM, "Device %s is already suspended, and its key is wiped.", name);
 	else
 		rc = suspend_and_wipe(name, &m);
@@ -191,7 +194,11 @@ int cmd_resume(const struct options *o, int argc, char **argv)
 	rc = dm_find(name, &m);
 	if (rc)
 		return rc;
-	if (m.suspended)
+	if (temp_is(&m) && (o->str[OPT_KEY_DESC] || o->str[OPT_OUTER_KEY_DESC]))
+		rc = temp_refuse(name, "another one\nwould read its data as noise: resume it without.");
+	else if (temp_is(&m) && !has_key(&m))
+		rc = temp_refuse(name, "now that\nit was wiped the data are lost. Close it.");
+	else if (m.suspended)
 		rc = resume(o, name, &m);
 	else
 		rc = diag_fail(RC_PARAM, "Device %s is not suspended.", name);

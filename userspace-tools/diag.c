@@ -49,6 +49,11 @@ void diag_warn(const char *fmt, ...)
 	va_end(ap);
 }
 
+bool diag_is_verbose(void)
+{
+	return verbose_on;
+}
+
 void diag_verbose(const char *fmt, ...)
 {
 	va_list ap;

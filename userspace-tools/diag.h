@@ -16,6 +16,7 @@ enum exit_code {
 
 void diag_setup(bool verbose, bool debug);
 bool diag_debugging(void);
+bool diag_is_verbose(void);
 
 #define PRINTF(f, a)	__attribute__((format(printf, f, a)))
 

@@ -387,3 +387,19 @@ int dm_message(const char *name, const char *message)
 	dm_task_destroy(dmt);
 	return err;
 }
+
+/* Where there is no udev, libdevmapper has taken the node away for a removal. */
+int dm_pass_away(const char *name)
+{
+	int err = dm_remove(name, true);
+
+	if (!err)
+		err = simple_task(DM_DEVICE_MKNODES, name);
+	dm_task_update_nodes();
+	return err;
+}
+
+int dm_keep(const char *name)
+{
+	return dm_message(name, "@cancel_deferred_remove");
+}

@@ -134,6 +134,10 @@ static const struct {
 	[OPT_JSON] = { "json", 0, KIND_FLAG, NULL, "print JSON" },
 	[OPT_OUTPUT] = { "output", 0, KIND_STRING, "FILE",
 		"write to FILE, which is replaced in one step" },
+	[OPT_MKFS] = { "mkfs", 0, KIND_STRING, "TYPE", "make a file system on the temporary disk" },
+	[OPT_MKSWAP] = { "mkswap", 0, KIND_FLAG, NULL, "make the temporary disk swap space" },
+	[OPT_IMAGE] = { "image", 0, KIND_STRING, "FILE",
+		"copy this image or device to the temporary disk" },
 };
 
 _Static_assert(NR_OPTS <= 8 * sizeof(opt_set), "an opt_set has a bit for each option");

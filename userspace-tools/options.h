@@ -68,6 +68,9 @@ enum opt_id {
 	OPT_PARALLEL,
 	OPT_JSON,
 	OPT_OUTPUT,
+	OPT_MKFS,
+	OPT_MKSWAP,
+	OPT_IMAGE,
 	NR_OPTS
 };
 

@@ -75,6 +75,12 @@ static const struct command {
 	{ "resume", NULL, "NAME", 1, 1, true,
 	  OPT_BIT(OPT_KEY_DESC) | OPT_BIT(OPT_OUTER_KEY_DESC) | OPT_BIT(OPT_KEYRING), cmd_resume,
 	  "take the key from the keyring again and go on" },
+	{ "temp", "create", "DEVICE NAME", 2, 2, true,
+	  OPT_BIT(OPT_CIPHER) | OPT_BIT(OPT_KEY_SIZE) | OPT_BIT(OPT_DOUBLE) |
+	  OPT_BIT(OPT_SECTOR_SIZE) | OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_DEVICE_SIZE) |
+	  OPT_BIT(OPT_ALLOW_DISCARDS) | OPTS_PERF | OPT_BIT(OPT_MKFS) | OPT_BIT(OPT_MKSWAP) |
+	  OPT_BIT(OPT_IMAGE) | OPT_BIT(OPT_SHARED), cmd_temp_create,
+	  "open DEVICE as /dev/mapper/NAME with a random key that ends with it" },
 	{ "format", NULL, "DEVICE", 1, 1, true,
 	  OPT_BIT(OPT_DES) | OPT_BIT(OPT_HEADER) | OPT_BIT(OPT_RECOVERY_KEY) | OPT_BIT(OPT_DOUBLE) |
 	  OPT_BIT(OPT_SECTOR_SIZE) | OPT_BIT(OPT_UUID) | OPT_BIT(OPT_LABEL), cmd_format,

@@ -24,6 +24,7 @@ int cmd_status(const struct options *o, int argc, char **argv);
 int cmd_resize(const struct options *o, int argc, char **argv);
 int cmd_suspend(const struct options *o, int argc, char **argv);
 int cmd_resume(const struct options *o, int argc, char **argv);
+int cmd_temp_create(const struct options *o, int argc, char **argv);
 int cmd_format(const struct options *o, int argc, char **argv);
 int cmd_dump(const struct options *o, int argc, char **argv);
 int cmd_repair(const struct options *o, int argc, char **argv);
