@@ -46,6 +46,7 @@ static const char * const event_names[NR_AUDIT_EVENTS] = {
 	[AUDIT_KEY_CREATE]	= "key-create",
 	[AUDIT_KEY_DESTROY]	= "key-destroy",
 	[AUDIT_TEMP_CREATE]	= "temp-create",
+	[AUDIT_SHRED]		= "shred",
 };
 
 static const char *command_name;

@@ -11,6 +11,7 @@
 #include "audit.h"
 #include "blockdev.h"
 #include "disk.h"
+#include "header_backups.h"
 #include "ssesetup.h"
 
 #define INNER	0
@@ -85,6 +86,21 @@ static int backup_audited(struct disk *d, const char *file, struct reason *why)
 	return rc;
 }
 
+/* For "shred", which must tell of it. The backup is good without. */
+static void note(const struct disk *d, const char *file)
+{
+	char inner[PATH_MAX];
+	struct reason why;
+	int rc;
+
+	snprintf(inner, sizeof(inner), "%.4000s.inner", file);
+	rc = header_backups_note(disk_uuid(d), file, &why);
+	if (!rc && d->nr_layers > 1)
+		rc = header_backups_note(disk_uuid(d), inner, &why);
+	if (rc)
+		diag_warn("Where the backup is can't be remembered: %s", why.text);
+}
+
 int cmd_header_backup(const struct options *o, int argc, char **argv)
 {
 	const char *file = o->str[OPT_HEADER_BACKUP_FILE];
@@ -105,6 +121,8 @@ int cmd_header_backup(const struct options *o, int argc, char **argv)
 		rc = backup_audited(&d, file, &why);
 	if (!rc && d.nr_layers > 1)
 		diag_verbose("The outer header is in %s, the inner one in %s.inner.", file, file);
+	if (!rc)
+		note(&d, file);
 	disk_close(&d);
 	return rc ? reason_say(&why) : RC_OK;
 }

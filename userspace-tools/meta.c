@@ -11,6 +11,8 @@
 #include "meta_internal.h"
 #include "meta_segment.h"
 
+#define SECTOR_BYTES	512
+
 enum meta_remains meta_remains(const char *path)
 {
 	/* Where the second copy may begin: behind the first, whose size can't be known. */
@@ -118,5 +120,20 @@ int meta_segment(struct meta *m, struct meta_segment *segment, struct reason *wh
 			"The LUKS2 header of %s has no keyslot: nobody can open it any more.",
 			m->name);
 	segment->key_bytes = (unsigned int)size;
+	return RC_OK;
+}
+
+int meta_extent(struct meta *m, struct meta_extent *extent, struct reason *why)
+{
+	uint64_t metadata, keyslots;
+	int err;
+
+	meta_log_start();
+	err = crypt_get_metadata_size(m->cd, &metadata, &keyslots);
+	if (err)
+		return meta_fail(why, err, "The size of the header of %s can't be learnt", m->name);
+	extent->copies = 2 * metadata;
+	extent->header = extent->copies + keyslots;
+	extent->data = crypt_get_data_offset(m->cd) * SECTOR_BYTES;
 	return RC_OK;
 }

@@ -42,6 +42,23 @@ int meta_load(struct meta **m, const char *device, const char *header, bool *fou
 	      struct reason *why);
 void meta_free(struct meta **m);
 
+/* What is on a device as far as its first bytes tell. */
+enum meta_remains {
+	META_NOTHING,
+	META_LUKS1,
+	META_LUKS2,	/* a header or the other copy of one, whole or not */
+};
+enum meta_remains meta_remains(const char *path);
+
+/*
+ * Bytes from the beginning on that the header's copies take, and with the
+ * keyslots behind them; where the data begin: 0 with a detached header.
+ */
+struct meta_extent {
+	uint64_t copies, header, data;
+};
+int meta_extent(struct meta *m, struct meta_extent *extent, struct reason *why);
+
 struct meta_format {
 	const char *cipher;
 	unsigned int key_bytes;

@@ -38,12 +38,4 @@ int meta_header_file(const char *path, bool *created, struct reason *why);
 /* A new file is there after a power cut only if its directory says so. -1 with errno. */
 int meta_sync_directory(const char *path);
 
-/* What is on a device as far as its first bytes tell. */
-enum meta_remains {
-	META_NOTHING,
-	META_LUKS1,
-	META_LUKS2,	/* a header or the other copy of one, whole or not */
-};
-enum meta_remains meta_remains(const char *path);
-
 #endif

@@ -138,6 +138,8 @@ static const struct {
 	[OPT_MKSWAP] = { "mkswap", 0, KIND_FLAG, NULL, "make the temporary disk swap space" },
 	[OPT_IMAGE] = { "image", 0, KIND_STRING, "FILE",
 		"copy this image or device to the temporary disk" },
+	[OPT_WITH_SNAPSHOTS] = { "with-snapshots", 0, KIND_FLAG, NULL,
+		"also the registered disks of the same UUID" },
 };
 
 _Static_assert(NR_OPTS <= 8 * sizeof(opt_set), "an opt_set has a bit for each option");

@@ -71,6 +71,7 @@ enum opt_id {
 	OPT_MKFS,
 	OPT_MKSWAP,
 	OPT_IMAGE,
+	OPT_WITH_SNAPSHOTS,
 	NR_OPTS
 };
 

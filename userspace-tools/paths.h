@@ -18,6 +18,7 @@
 #define PATH_STATE	PATH_ROOT "/var/lib/dm-sse"
 #define PATH_DES_STATE	PATH_STATE "/des"
 #define PATH_DISKS	PATH_STATE "/disks"
+#define PATH_BACKUPS	PATH_STATE "/header-backups"
 #define PATH_PLATFORM	PATH_STATE "/platform"
 
 #define PATH_AUDIT	PATH_ROOT "/var/log/dm-sse/audit.jsonl"

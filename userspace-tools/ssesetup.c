@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,9 @@ static const struct command {
 	{ "assign", NULL, "DEVICE", 1, 1, true,
 	  OPT_BIT(OPT_DES) | OPT_BIT(OPT_HEADER) | OPTS_KEYFILE, cmd_assign,
 	  "move a disk to another set, with its data in place" },
+	{ "shred", NULL, "DEVICE...", 1, INT_MAX, true,
+	  OPT_BIT(OPT_HEADER) | OPT_BIT(OPT_WITH_SNAPSHOTS), cmd_shred,
+	  "destroy all keys of disks, for good" },
 	{ "dump", NULL, "DEVICE", 1, 1, false, OPT_BIT(OPT_HEADER), cmd_dump,
 	  "show a disk's header, no secret" },
 	{ "repair", NULL, "DEVICE", 1, 1, true, OPT_BIT(OPT_HEADER), cmd_repair,

@@ -30,6 +30,7 @@ int cmd_dump(const struct options *o, int argc, char **argv);
 int cmd_repair(const struct options *o, int argc, char **argv);
 int cmd_header_backup(const struct options *o, int argc, char **argv);
 int cmd_header_restore(const struct options *o, int argc, char **argv);
+int cmd_shred(const struct options *o, int argc, char **argv);
 int cmd_copy(const struct options *o, int argc, char **argv);
 int cmd_assign(const struct options *o, int argc, char **argv);
 int cmd_lease_renew(const struct options *o, int argc, char **argv);
