@@ -298,17 +298,6 @@ const char *blockdev_signature(const struct blockdev *b)
 	return NULL;
 }
 
-bool blockdev_same(const char *a, const char *b)
-{
-	struct stat x, y;
-
-	if (stat(a, &x) || stat(b, &y))
-		return false;
-	if (S_ISBLK(x.st_mode) && S_ISBLK(y.st_mode))
-		return x.st_rdev == y.st_rdev;
-	return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 void blockdev_absolute(const char *path, char *absolute, size_t size)
 {
 	char here[PATH_MAX];
@@ -352,6 +341,87 @@ void blockdev_loop_file(unsigned int major, unsigned int minor, char *file, size
 	sys_path(path, sizeof(path), major, minor, "loop/backing_file");
 	if (!read_line(path, file, size))
 		*file = '\0';
+}
+
+/* What tells a disk from others, now: an inode, or a device number with @inode 0. */
+struct identity {
+	uint64_t device;
+	uint64_t inode;
+};
+
+static bool loop_status(unsigned int major, unsigned int minor, struct loop_info64 *info)
+{
+	char name[PATH_MAX], file[PATH_MAX];
+	bool ok;
+	int fd;
+
+	blockdev_loop_file(major, minor, file, sizeof(file));
+	if (!*file)
+		return false;
+	blockdev_name(major, minor, name, sizeof(name));
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ok = !ioctl(fd, LOOP_GET_STATUS64, info) && !info->lo_offset && !info->lo_sizelimit;
+	close(fd);
+	return ok;
+}
+
+static void identify_device(unsigned int major, unsigned int minor, struct identity *id)
+{
+	struct loop_info64 info;
+
+	id->device = makedev(major, minor);
+	id->inode = 0;
+	if (!loop_status(major, minor, &info))
+		return;
+	id->device = info.lo_device;
+	id->inode = info.lo_inode;
+}
+
+static bool identify(const char *path, struct identity *id)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return false;
+	if (S_ISBLK(st.st_mode)) {
+		identify_device(major(st.st_rdev), minor(st.st_rdev), id);
+	} else {
+		id->device = st.st_dev;
+		id->inode = st.st_ino;
+	}
+	return true;
+}
+
+bool blockdev_loop_is_file(unsigned int major, unsigned int minor, char *file, size_t size)
+{
+	struct loop_info64 info;
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!loop_status(major, minor, &info))
+		return false;
+	blockdev_loop_file(major, minor, path, sizeof(path));
+	/* The path is that of the day it was attached, and of whoever did it. */
+	return !stat(path, &st) && S_ISREG(st.st_mode) && st.st_dev == info.lo_device &&
+	       st.st_ino == info.lo_inode && (size_t)snprintf(file, size, "%s", path) < size;
+}
+
+bool blockdev_same(const char *path, const char *other)
+{
+	struct identity a, b;
+
+	return identify(path, &a) && identify(other, &b) && a.device == b.device &&
+	       a.inode == b.inode;
+}
+
+bool blockdev_is(const char *path, unsigned int major, unsigned int minor)
+{
+	struct identity a, b;
+
+	identify_device(major, minor, &b);
+	return identify(path, &a) && a.device == b.device && a.inode == b.inode;
 }
 
 int blockdev_size(unsigned int major, unsigned int minor, uint64_t *sectors,

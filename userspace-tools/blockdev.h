@@ -34,9 +34,6 @@ int blockdev_look(const char *path, bool exclusive, uint64_t *sectors);
 /* What a device seems to hold that a plain mapping would overwrite, or NULL. */
 const char *blockdev_signature(const struct blockdev *b);
 
-/* Two paths of one device or file? */
-bool blockdev_same(const char *a, const char *b);
-
 /* Size of the device with this number, after a loop device was told to look again. */
 int blockdev_size(unsigned int major, unsigned int minor, uint64_t *sectors,
 		  unsigned int *block_size);
@@ -48,6 +45,17 @@ void blockdev_absolute(const char *path, char *absolute, size_t size);
 void blockdev_name(unsigned int major, unsigned int minor, char *name, size_t size);
 /* The file behind a loop device; "" if it is none. */
 void blockdev_loop_file(unsigned int major, unsigned int minor, char *file, size_t size);
+/*
+ * The real path of the file that a loop device is all of: false if it is another
+ * device, a part of a file, or the file has no name any more.
+ */
+bool blockdev_loop_is_file(unsigned int major, unsigned int minor, char *file, size_t size);
+
+/* Are two paths the same disk: one device, one file, or a file and its loop device? */
+bool blockdev_same(const char *path, const char *other);
+/* Is a path the device with this number, or the file that it is? */
+bool blockdev_is(const char *path, unsigned int major, unsigned int minor);
+
 /* Who uses a device: mount points and devices on top; "" if nobody is known. */
 void blockdev_users(unsigned int major, unsigned int minor, char *text, size_t size);
 

@@ -10,7 +10,7 @@
 #include "diag.h"
 #include "dm.h"
 #include "lease.h"
-#include "registry.h"
+#include "opened.h"
 #include "ssesetup.h"
 #include "temp.h"
 
@@ -25,7 +25,7 @@ static int busy(const char *name, const struct dm_mapping *m)
 }
 
 /* A disk of a set: its keys go, and the register and the audit hear of it. */
-static int close_ours(const char *name, bool deferred)
+static int close_ours(const char *name, const struct dm_mapping *m, bool deferred)
 {
 	struct known_disk known = { .added = 0 };
 	struct reason why = { 0 };
@@ -33,7 +33,7 @@ static int close_ours(const char *name, bool deferred)
 	struct audit audit;
 	int err;
 
-	if (!registry_find_mapping(name, &known, &why)) {
+	if (!opened_find(name, m, &known, &why)) {
 		subject.des = known.des;
 		subject.device = known.device;
 		subject.uuid = known.uuid;
@@ -45,8 +45,7 @@ static int close_ours(const char *name, bool deferred)
 	/* Until the last user is gone a deferred close leaves the disk open. */
 	if (!err && !deferred) {
 		lease_drop(name);
-		*known.mapping = '\0';
-		if (*known.device && registry_put(&known, &why))
+		if (registry_drop_mapping(name, &why))
 			reason_say(&why);
 	}
 	if (err)
@@ -115,7 +114,7 @@ int cmd_close(const struct options *o, int argc, char **argv)
 		goto out;
 	}
 	if (lease_is_ours(&m))
-		err = close_ours(name, opt_given(o, OPT_DEFERRED));
+		err = close_ours(name, &m, opt_given(o, OPT_DEFERRED));
 	else if (temp_is(&m))
 		err = close_temporary(name, &m, opt_given(o, OPT_DEFERRED));
 	else

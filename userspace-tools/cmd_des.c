@@ -14,6 +14,7 @@
 #include "des_usage.h"
 #include "kek.h"
 #include "lease.h"
+#include "opened.h"
 #include "paths.h"
 #include "ssesetup.h"
 
@@ -556,19 +557,20 @@ int cmd_des_disable(const struct options *o, int argc, char **argv)
 /* An open disk that isn't known could be neither renewed nor revoked. */
 static int check_closed(const struct known_disk *known, struct reason *why)
 {
-	char uuid[130];
-	struct dm_mapping m;
-	bool open;
+	struct opened *list;
+	const char *name;
+	size_t nr, at = 0;
+	int rc;
 
-	lease_mapping_uuid(known->uuid, known->mapping, uuid, sizeof(uuid));
-	if (!*known->mapping || dm_query(known->mapping, &m))
-		return RC_OK;
-	open = m.exists && !strcmp(m.uuid, uuid);
-	dm_mapping_free(&m);
-	if (!open)
-		return RC_OK;
-	return reason_set(why, RC_BUSY, "%.300s is open as %s: close it first.", known->device,
-			  known->mapping);
+	rc = opened_list(&list, &nr, why);
+	if (rc)
+		return rc;
+	name = opened_name(list, nr, known, &at);
+	if (name)
+		rc = reason_set(why, RC_BUSY, "%.300s is open as %s: close it first.", known->device,
+				name);
+	free(list);
+	return rc;
 }
 
 static int forget(const struct options *o, const char *name, const char *device,

@@ -432,8 +432,8 @@ static void print_use(const struct des_use *use)
 	if (*use->known.header)
 		printf("  %-10s %s\n", "header:", use->known.header);
 	printf("  %-10s %s\n", "uuid:", or_dash(use->known.uuid));
-	if (use->open)
-		printf("  %-10s %s\n", "open as:", use->known.mapping);
+	for (i = 0; i < use->nr_names; i++)
+		printf("  %-10s %s\n", i ? "" : "open as:", use->names[i]);
 	for (i = 0; i < use->nr_keys; i++)
 		printf("  %-10s version %s of %s%s%s\n", i ? "" : "key:", use->keys[i].version,
 		       use->keys[i].uri, use->keys[i].layer == TOKEN_SINGLE ? "" : ", layer ",
@@ -460,6 +460,20 @@ static struct json_object *keys_json(const struct des_use *use)
 	return NULL;
 }
 
+static struct json_object *names_json(const struct des_use *use)
+{
+	struct json_object *array = json_object_new_array();
+	bool complete = array;
+	size_t i;
+
+	for (i = 0; i < use->nr_names && complete; i++)
+		complete = append_object(array, json_object_new_string(use->names[i]), true);
+	if (complete)
+		return array;
+	json_object_put(array);
+	return NULL;
+}
+
 static struct json_object *use_json(const struct des_use *use)
 {
 	const struct known_disk *known = &use->known;
@@ -467,8 +481,9 @@ static struct json_object *use_json(const struct des_use *use)
 
 	if (o && json_put_text(o, "device", known->device) &&
 	    json_put_text(o, "header", known->header) && json_put_text(o, "uuid", known->uuid) &&
-	    json_put_text(o, "mapping", use->open ? known->mapping : "") &&
-	    put_bool(o, "missing", use->missing) && put_object(o, "keys", keys_json(use)) &&
+	    json_put_text(o, "mapping", use->nr_names ? use->names[0] : "") &&
+	    put_object(o, "mappings", names_json(use)) && put_bool(o, "missing", use->missing) &&
+	    put_object(o, "keys", keys_json(use)) &&
 	    json_put_text(o, "problem", use->problem))
 		return o;
 	json_object_put(o);

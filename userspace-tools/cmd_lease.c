@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "lease.h"
-#include "registry.h"
+#include "opened.h"
 #include "ssesetup.h"
 
 /* An open disk of a set. */
@@ -30,10 +30,11 @@ static int add(const char *mapping, const struct dm_mapping *m, void *arg)
 {
 	struct open_disks *disks = arg;
 	struct open_disk *grown, *d;
-	struct known_disk known;
+	struct known_disk known = { .added = 0 };
 	struct reason unknown;
 
-	if (!lease_is_ours(m) || registry_find_mapping(mapping, &known, &unknown))
+	/* What the register has wrong is told when it is renewed. */
+	if (!lease_is_ours(m) || (opened_find(mapping, m, &known, &unknown) && !*known.device))
 		return 0;
 	grown = realloc(disks->list, (disks->nr + 1) * sizeof(*grown));
 	if (!grown)

@@ -137,9 +137,8 @@ static int print_json(const struct monitor_disk *list, size_t nr, struct reason 
 int cmd_list(const struct options *o, int argc, char **argv)
 {
 	struct monitor_disk *list = NULL;
-	struct known_disk *known = NULL;
-	size_t nr = 0, nr_known = 0;
 	struct reason why = { 0 };
+	size_t nr = 0;
 	int rc;
 
 	(void)argc;
@@ -149,10 +148,7 @@ int cmd_list(const struct options *o, int argc, char **argv)
 	rc = dm_ready();
 	if (rc)
 		return rc;
-	rc = registry_list(NULL, &known, &nr_known, &why);
-	if (!rc)
-		rc = monitor_list(known, nr_known, &list, &nr, &why);
-	free(known);
+	rc = monitor_list(&list, &nr, &why);
 	if (!rc && opt_given(o, OPT_JSON))
 		rc = print_json(list, nr, &why);
 	else if (!rc)

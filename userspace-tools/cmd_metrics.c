@@ -78,7 +78,7 @@ static int collect(struct collected *c, struct reason *why)
 
 	rc = registry_list(NULL, &known, &nr_known, why);
 	if (!rc)
-		rc = monitor_list(known, nr_known, &c->disks, &c->nr_disks, why);
+		rc = monitor_list(&c->disks, &c->nr_disks, why);
 	if (!rc)
 		rc = load_sets(c, known, nr_known, why);
 	free(known);

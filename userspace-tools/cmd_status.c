@@ -17,7 +17,7 @@
 #include "keyring.h"
 #include "lease.h"
 #include "monitor.h"
-#include "registry.h"
+#include "opened.h"
 #include "ssesetup.h"
 #include "table.h"
 #include "temp.h"
@@ -111,7 +111,7 @@ static void print_set(const char *name, const struct dm_mapping *m)
 	struct known_disk known;
 	struct reason why;
 
-	if (!lease_is_ours(m) || registry_find_mapping(name, &known, &why))
+	if (!lease_is_ours(m) || opened_find(name, m, &known, &why))
 		return;
 	printf("  disk encryption set: %s\n", known.des);
 	printf("  uuid:    %s\n", known.uuid);

@@ -105,7 +105,7 @@ static int open_ours(struct copy_source *s, const struct stat *st, struct reason
 	struct disk d;
 	int rc;
 
-	/* Opened a second time, the register would lose sight of the first. */
+	/* A mapping beside the first would not see what is in the page cache of that. */
 	rc = check_unused(s->path, st, "close it, or copy the mapping itself: /dev/mapper/NAME.", why);
 	if (rc)
 		return rc;

@@ -7,8 +7,7 @@
 
 #include "des_usage.h"
 #include "disk.h"
-#include "dm.h"
-#include "lease.h"
+#include "opened.h"
 
 int des_usage_disks(const char *name, const char *id, struct known_disk **list, size_t *nr,
 		    struct reason *why)
@@ -32,18 +31,20 @@ static bool is_missing(const char *path)
 	return access(path, F_OK) && (errno == ENOENT || errno == ENOTDIR);
 }
 
-static bool is_open(const struct known_disk *known)
+/* Names for which there is no memory are not shown. */
+static void add_names(struct des_use *use, const struct opened *opened, size_t nr)
 {
-	struct dm_mapping m = { 0 };
-	char uuid[sizeof(m.uuid)];
-	bool open;
+	const char *name;
+	void *grown;
+	size_t at = 0;
 
-	if (!*known->mapping || dm_query(known->mapping, &m))
-		return false;
-	lease_mapping_uuid(known->uuid, known->mapping, uuid, sizeof(uuid));
-	open = m.exists && !strcmp(m.uuid, uuid);
-	dm_mapping_free(&m);
-	return open;
+	while ((name = opened_name(opened, nr, &use->known, &at))) {
+		grown = reallocarray(use->names, use->nr_names + 1, sizeof(*use->names));
+		if (!grown)
+			return;
+		use->names = grown;
+		snprintf(use->names[use->nr_names++], sizeof(*use->names), "%s", name);
+	}
 }
 
 static int add_keys(struct des_use *use, const struct token *tokens, size_t nr,
@@ -132,7 +133,6 @@ static void look_at(struct des_use *use, const struct des *des)
 		snprintf(use->problem, sizeof(use->problem), "it is not there.");
 		return;
 	}
-	use->open = is_open(&use->known);
 	disk_init(&d);
 	if (read_disk(use, des, &d, &why))
 		memcpy(use->problem, why.text, sizeof(use->problem));
@@ -142,8 +142,9 @@ static void look_at(struct des_use *use, const struct des *des)
 int des_usage_read(const struct des *des, struct des_use **list, size_t *nr,
 		   struct reason *why)
 {
+	struct opened *opened = NULL;
 	struct known_disk *known;
-	size_t i;
+	size_t nr_opened = 0, i;
 	int rc;
 
 	*list = NULL;
@@ -152,26 +153,31 @@ int des_usage_read(const struct des *des, struct des_use **list, size_t *nr,
 		return rc;
 	if (*nr) {
 		*list = calloc(*nr, sizeof(**list));
-		if (!*list) {
-			*nr = 0;
-			free(known);
-			return reason_nomem(why);
-		}
+		rc = *list ? opened_list(&opened, &nr_opened, why) : reason_nomem(why);
 	}
-	for (i = 0; i < *nr; i++) {
+	for (i = 0; i < *nr && !rc; i++) {
 		(*list)[i].known = known[i];
+		add_names(&(*list)[i], opened, nr_opened);
 		look_at(&(*list)[i], des);
 	}
+	if (rc) {
+		free(*list);
+		*list = NULL;
+		*nr = 0;
+	}
+	free(opened);
 	free(known);
-	return RC_OK;
+	return rc;
 }
 
 void des_usage_free(struct des_use *list, size_t nr)
 {
 	size_t i;
 
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < nr; i++) {
 		free(list[i].keys);
+		free(list[i].names);
+	}
 	free(list);
 }
 

@@ -25,7 +25,8 @@ struct des_use_key {
 struct des_use {
 	struct known_disk known;
 	bool missing;			/* device or header isn't there */
-	bool open;			/* known.mapping is this disk */
+	char (*names)[128];		/* of the mappings that it is open as */
+	size_t nr_names;
 	char problem[512];		/* why its keys can't be told; "" */
 	struct des_use_key *keys;
 	size_t nr_keys;

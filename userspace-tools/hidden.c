@@ -54,16 +54,11 @@ static int create(struct hidden *h, const struct disk *d, const struct sse_table
 	return RC_OK;
 }
 
-/* The name is nobody's any more. */
 static void forget_name(const char *name)
 {
-	struct known_disk known;
 	struct reason ignored;
 
-	if (registry_find_mapping(name, &known, &ignored))
-		return;
-	known.mapping[0] = '\0';
-	registry_put(&known, &ignored);
+	registry_drop_mapping(name, &ignored);
 }
 
 /* As for any disk that is opened: what is granted here was allowed when it was. */
@@ -199,21 +194,13 @@ static int sweep_mapping(const char *name, const struct dm_mapping *m, void *arg
 	return 0;
 }
 
-static void sweep_keys(void)
+static void sweep_keys(const char *name, void *arg)
 {
-	struct known_disk *list = NULL;
-	struct reason ignored;
-	size_t nr, i;
-
-	if (registry_list(NULL, &list, &nr, &ignored))
+	(void)arg;
+	if (!owner_is_gone(name))
 		return;
-	for (i = 0; i < nr; i++) {
-		if (!owner_is_gone(list[i].mapping))
-			continue;
-		lease_drop(list[i].mapping);
-		forget_name(list[i].mapping);
-	}
-	free(list);
+	lease_drop(name);
+	forget_name(name);
 }
 
 int hidden_sweep(void)
@@ -223,6 +210,6 @@ int hidden_sweep(void)
 	if (rc)
 		return rc;
 	dm_each(sweep_mapping, NULL);
-	sweep_keys();
+	registry_each_mapping(sweep_keys, NULL);
 	return RC_OK;
 }

@@ -12,12 +12,10 @@
 #include "files.h"
 #include "kmsg.h"
 #include "lease.h"
+#include "opened.h"
 #include "own_keys.h"
 #include "paths.h"
 #include "registry.h"
-#include "ssesetup.h"
-
-#define LUKS2_PREFIX	DMSSE_UUID_PREFIX "LUKS2-"
 
 void lease_mapping_uuid(const char *disk_uuid, const char *name, char *uuid, size_t size)
 {
@@ -129,6 +127,7 @@ struct leased {
 	bool lapsed;
 	char cause[32];		/* of the lapse, as the target names it */
 	struct known_disk known;
+	char device[PATH_MAX];	/* where it is now */
 	struct disk disk;
 };
 
@@ -137,24 +136,6 @@ static void leased_free(struct leased *l)
 	table_free(&l->table);
 	dm_mapping_free(&l->dm);
 	disk_close(&l->disk);
-}
-
-/* The register may be of another day; the kernel knows which disk is open. */
-static int find_known(const char *mapping, const struct dm_mapping *m, struct known_disk *known,
-		      struct reason *why)
-{
-	char uuid[sizeof(m->uuid)];
-	int rc;
-
-	rc = registry_find_mapping(mapping, known, why);
-	if (rc)
-		return rc;
-	lease_mapping_uuid(known->uuid, mapping, uuid, sizeof(uuid));
-	if (strcmp(uuid, m->uuid))
-		return reason_set(why, RC_DEVICE,
-			"The register of disks has another disk for mapping %s than the one that is open:\n"
-			"close it and open it again.", mapping);
-	return RC_OK;
 }
 
 static int leased_find(struct leased *l, const char *mapping, struct reason *why)
@@ -172,9 +153,10 @@ static int leased_find(struct leased *l, const char *mapping, struct reason *why
 	if (!lease_is_ours(&l->dm))
 		return reason_set(why, RC_PARAM, "Device %s was not opened from a disk encryption set.",
 				  mapping);
-	rc = find_known(mapping, &l->dm, &l->known, why);
+	rc = opened_find(mapping, &l->dm, &l->known, why);
 	if (rc)
 		return rc;
+	opened_device(&l->dm, &l->known, l->device, sizeof(l->device));
 	rc = table_parse(l->dm.table, &l->table);
 	if (!rc)
 		rc = info_parse(l->dm.info, &info);
@@ -194,11 +176,10 @@ static int prove(struct leased *l, struct des_keys *dk, struct reason *why)
 
 	rc = des_keys_usable(dk, why);
 	if (!rc)
-		rc = disk_load(&l->disk, l->known.device, *l->known.header ? l->known.header : NULL,
-			       why);
+		rc = disk_load(&l->disk, l->device, *l->known.header ? l->known.header : NULL, why);
 	if (!rc && strcmp(disk_uuid(&l->disk), l->known.uuid))
 		rc = reason_set(why, RC_DEVICE, "%s is another disk now than the one that is open.",
-				l->known.device);
+				l->device);
 	if (!rc)
 		rc = disk_unlock(&l->disk, dk, why);
 	return rc;
@@ -297,7 +278,7 @@ int lease_renew(struct des_keys *dk, const char *mapping, struct reason *why)
 	rc = leased_find(&l, mapping, why);
 	if (rc)
 		goto out;
-	subject.device = l.known.device;
+	subject.device = l.device;
 	subject.uuid = l.known.uuid;
 	if (l.lapsed)
 		note_lapse(&subject, l.cause);
@@ -330,7 +311,7 @@ static bool belongs(const char *mapping, const struct dm_mapping *m, const struc
 	struct known_disk known;
 	struct reason unknown;
 
-	return lease_is_ours(m) && !find_known(mapping, m, &known, &unknown) &&
+	return lease_is_ours(m) && !opened_find(mapping, m, &known, &unknown) &&
 	       !strcmp(known.des, des->name);
 }
 

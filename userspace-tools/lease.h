@@ -6,12 +6,15 @@
 
 #include "disk.h"
 #include "dm.h"
+#include "ssesetup.h"
 
 /*
  * Leases: the keys of an open disk live that long, and longer only after the
  * key encryption key was really used once more. The kernel takes the disk away
  * when they end; nobody has to be there for it.
  */
+
+#define LUKS2_PREFIX	DMSSE_UUID_PREFIX "LUKS2-"
 
 /* DMSSE-LUKS2-<uuid without dashes>-<name>. */
 void lease_mapping_uuid(const char *disk_uuid, const char *name, char *uuid, size_t size);

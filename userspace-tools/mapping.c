@@ -114,6 +114,7 @@ unsigned int mapping_flags(const struct options *o)
 struct overlap {
 	unsigned int major, minor;
 	uint64_t start, end;
+	bool readonly;
 };
 
 static int check_overlap(const char *name, const struct dm_mapping *m, void *arg)
@@ -123,6 +124,9 @@ static int check_overlap(const char *name, const struct dm_mapping *m, void *arg
 	unsigned int major, minor;
 	int rc = RC_OK;
 
+	/* Two that only read don't disturb each other. */
+	if (mine->readonly && m->readonly)
+		return RC_OK;
 	if (table_parse(m->table, &t))
 		return RC_DEVICE;
 	if (sscanf(t.device, "%u:%u", &major, &minor) == 2 && major == mine->major &&
@@ -157,6 +161,7 @@ static int check_overlaps(const struct sse_table *t, uint64_t size, const struct
 		.minor = b->minor,
 		.start = t->start,
 		.end = t->start + size,
+		.readonly = b->readonly,
 	};
 
 	return dm_each(check_overlap, &mine);

@@ -8,6 +8,7 @@
 #include "blockdev.h"
 #include "lease.h"
 #include "monitor.h"
+#include "opened.h"
 #include "ssesetup.h"
 
 static void read_mapping(const char *name, const struct dm_mapping *m, struct monitor_disk *d)
@@ -28,24 +29,12 @@ static void read_mapping(const char *name, const struct dm_mapping *m, struct mo
 		diag_warn("Device %s is left out in part: %s.", d->name, d->problem);
 }
 
-/* The register may be of another day: it is the mapping that knows which disk is open. */
-static bool is_of(const struct monitor_disk *d, const struct known_disk *known)
-{
-	char uuid[sizeof(d->uuid)];
-
-	if (strcmp(known->mapping, d->name))
-		return false;
-	lease_mapping_uuid(known->uuid, d->name, uuid, sizeof(uuid));
-	return !strcmp(uuid, d->uuid);
-}
-
 void monitor_read(const char *name, const struct dm_mapping *m, struct monitor_disk *d)
 {
 	struct reason unknown;
 
 	read_mapping(name, m, d);
-	if (!lease_is_ours(m) || registry_find_mapping(name, &d->known, &unknown) ||
-	    !is_of(d, &d->known))
+	if (!lease_is_ours(m) || opened_find(name, m, &d->known, &unknown))
 		memset(&d->known, 0, sizeof(d->known));
 }
 
@@ -72,7 +61,7 @@ static int add(const char *name, const struct dm_mapping *m, void *arg)
 			return ENOMEM;
 		l->list = more;
 	}
-	read_mapping(name, m, &l->list[l->nr++]);
+	monitor_read(name, m, &l->list[l->nr++]);
 	return 0;
 }
 
@@ -83,11 +72,9 @@ static int by_name(const void *a, const void *b)
 	return strcmp(one->name, other->name);
 }
 
-int monitor_list(const struct known_disk *known, size_t nr_known, struct monitor_disk **list,
-		 size_t *nr, struct reason *why)
+int monitor_list(struct monitor_disk **list, size_t *nr, struct reason *why)
 {
 	struct listing l = { 0 };
-	size_t i, j;
 	int err;
 
 	*list = NULL;
@@ -97,13 +84,6 @@ int monitor_list(const struct known_disk *known, size_t nr_known, struct monitor
 		monitor_free(l.list, l.nr);
 		return reason_set(why, err == ENOMEM ? RC_NOMEM : RC_DEVICE,
 				  "The open devices can't be listed: %s.", strerror(err));
-	}
-	for (i = 0; i < l.nr; i++) {
-		for (j = 0; j < nr_known; j++)
-			if (is_of(&l.list[i], &known[j]))
-				break;
-		if (j < nr_known)
-			l.list[i].known = known[j];
 	}
 	if (l.nr)
 		qsort(l.list, l.nr, sizeof(*l.list), by_name);

@@ -29,11 +29,9 @@ void monitor_release(struct monitor_disk *d);
 
 /*
  * All that are open, by name. One that can't be understood has a problem, and
- * the others are told all the same. @known: the register, read by the caller, once
- * for all of them. *@list to be freed with monitor_free().
+ * the others are told all the same. *@list to be freed with monitor_free().
  */
-int monitor_list(const struct known_disk *known, size_t nr_known, struct monitor_disk **list,
-		 size_t *nr, struct reason *why);
+int monitor_list(struct monitor_disk **list, size_t *nr, struct reason *why);
 void monitor_free(struct monitor_disk *list, size_t nr);
 
 /* "LUKS2", "PLAIN", or "" of what ssesetup has not opened. */

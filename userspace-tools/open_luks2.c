@@ -16,6 +16,7 @@
 #include "mapping.h"
 #include "open.h"
 #include "passphrase.h"
+#include "registry.h"
 #include "ssesetup.h"
 
 /* Options that say what the header says. */
@@ -147,7 +148,7 @@ static int open_of_set(const struct opening *op, struct des_keys *dk, struct rea
 		return rc;
 	rc = grant_and_map(op, dk, why);
 	if (rc)
-		disk_register(op->disk, "", &ignored);
+		registry_drop_mapping(op->name, &ignored);
 	return rc;
 }
 
@@ -180,9 +181,12 @@ static int open_with_passphrase(const struct opening *op, struct reason *why)
 {
 	struct des none = { .lease = 0 };
 	SECMEM_AUTO passphrase = NULL;
+	struct reason ignored;
 	size_t size;
 	int rc;
 
+	/* A disk of a set that had the name before and wasn't closed by us. */
+	registry_drop_mapping(op->name, &ignored);
 	rc = passphrase_read(op->o, op->disk->device, &passphrase, &size, why);
 	if (!rc)
 		rc = disk_unlock_passphrase(op->disk, passphrase, size, why);

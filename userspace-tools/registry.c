@@ -22,7 +22,8 @@
 #define PATH_SIZE	(sizeof(PATH_DISKS) + 1 + NAME_SIZE)
 
 #define PATH_MAPPINGS	PATH_DISKS "/mappings"
-#define LINK_SIZE	(sizeof(PATH_MAPPINGS) + sizeof("/of-") + 128)
+#define LINK_PREFIX	"of-"
+#define LINK_SIZE	(sizeof(PATH_MAPPINGS) + sizeof("/" LINK_PREFIX) + 128)
 
 #define BY_ID		"/dev/disk/by-id"
 
@@ -131,13 +132,14 @@ static int write_entry(const struct known_disk *disk, struct reason *why)
 
 /*
  * A symbolic link for each mapping, to the entry of the disk that was opened
- * under that name last: a thousand open disks find theirs without reading a
- * thousand entries each.
+ * under that name last. It alone says whose a name is: a disk may have several,
+ * but no name leads to two disks. And a thousand open disks find theirs without
+ * reading a thousand entries each.
  */
 static int link_path(const char *mapping, char *path, size_t size, struct reason *why)
 {
 	if (!strchr(mapping, '/') &&
-	    (size_t)snprintf(path, size, PATH_MAPPINGS "/of-%s", mapping) < size)
+	    (size_t)snprintf(path, size, PATH_MAPPINGS "/" LINK_PREFIX "%s", mapping) < size)
 		return RC_OK;
 	return reason_set(why, RC_PARAM, "'%.128s' is no name of a mapping.", mapping);
 }
@@ -337,44 +339,100 @@ int registry_forget(const char *device, const char *header, struct reason *why)
 	return rc ? rc : files_remove(path, why);
 }
 
-/* The entry that the mapping's link leads to, if it still says the same. */
-static bool follow_link(const char *mapping, struct known_disk *disk)
+/* The file that a link leads to, without a directory; false if there is no such link. */
+static bool read_link(const char *link, char *entry)
 {
-	char path[LINK_SIZE], target[NAME_SIZE + 4], entry[PATH_SIZE];
-	struct reason ignored;
-	bool missing;
-	ssize_t n;
+	char target[NAME_SIZE + 4];
+	ssize_t n = readlink(link, target, sizeof(target) - 1);
 
-	if (link_path(mapping, path, sizeof(path), &ignored))
-		return false;
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n < 3)
+	if (n <= 3)
 		return false;
 	target[n] = '\0';
-	snprintf(entry, sizeof(entry), PATH_DISKS "/%s", target + 3);
-	return !read_entry(entry, disk, &missing, &ignored) && !strcmp(disk->mapping, mapping);
+	memcpy(entry, target + 3, (size_t)n - 2);
+	return true;
 }
 
 int registry_find_mapping(const char *mapping, struct known_disk *disk, struct reason *why)
 {
-	struct known_disk *list;
-	size_t nr, i;
-	int rc;
+	char link[LINK_SIZE], entry[NAME_SIZE + 1], path[PATH_SIZE];
+	struct reason ignored;
+	bool missing;
 
-	if (follow_link(mapping, disk))
+	if (!link_path(mapping, link, sizeof(link), &ignored) && read_link(link, entry)) {
+		snprintf(path, sizeof(path), PATH_DISKS "/%.*s", (int)NAME_SIZE, entry);
+		if (!read_entry(path, disk, &missing, &ignored))
+			return RC_OK;
+	}
+	return reason_set(why, RC_DEVICE, "No disk in the register was opened as %.128s.", mapping);
+}
+
+struct find_link {
+	const char *entry;
+	char mapping[128];
+};
+
+static void find_link(const char *mapping, void *arg)
+{
+	char link[LINK_SIZE], entry[NAME_SIZE + 1];
+	struct find_link *f = arg;
+	struct reason ignored;
+
+	if (!*f->mapping && !link_path(mapping, link, sizeof(link), &ignored) &&
+	    read_link(link, entry) && !strcmp(entry, f->entry))
+		snprintf(f->mapping, sizeof(f->mapping), "%s", mapping);
+}
+
+/* With the register's lock. The entry shows another name that is the disk's, if it has one. */
+static int drop_mapping(const char *mapping, const char *link, struct reason *why)
+{
+	char entry[NAME_SIZE + 1], path[PATH_SIZE];
+	struct find_link other = { .entry = entry };
+	struct known_disk disk;
+	struct reason ignored;
+	bool missing;
+
+	if (!read_link(link, entry))
 		return RC_OK;
-	rc = registry_list(NULL, &list, &nr, why);
+	if (unlink(link))
+		return reason_set(why, errno == EACCES || errno == EPERM ? RC_PERM : RC_DEVICE,
+				  "%s can't be removed: %s.", link, strerror(errno));
+	snprintf(path, sizeof(path), PATH_DISKS "/%.*s", (int)NAME_SIZE, entry);
+	if (read_entry(path, &disk, &missing, &ignored) || strcmp(disk.mapping, mapping))
+		return RC_OK;
+	registry_each_mapping(find_link, &other);
+	memcpy(disk.mapping, other.mapping, sizeof(disk.mapping));
+	return write_entry(&disk, why);
+}
+
+int registry_drop_mapping(const char *mapping, struct reason *why)
+{
+	char link[LINK_SIZE];
+	int lock, rc;
+
+	rc = link_path(mapping, link, sizeof(link), why);
+	/* Where nothing was ever registered there is nothing to lock. */
+	if (rc || access(PATH_MAPPINGS, F_OK))
+		return rc;
+	rc = files_lock(PATH_DISKS, &lock, why);
 	if (rc)
 		return rc;
-	for (i = 0; i < nr; i++)
-		if (!strcmp(list[i].mapping, mapping))
-			break;
-	if (i < nr)
-		*disk = list[i];
-	else
-		rc = reason_set(why, RC_DEVICE, "No disk in the register was opened as %.128s.", mapping);
-	free(list);
+	rc = drop_mapping(mapping, link, why);
+	close(lock);
 	return rc;
+}
+
+void registry_each_mapping(void (*fn)(const char *mapping, void *arg), void *arg)
+{
+	struct dirent *entry;
+	DIR *dir;
+
+	dir = opendir(PATH_MAPPINGS);
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		if (!strncmp(entry->d_name, LINK_PREFIX, strlen(LINK_PREFIX)))
+			fn(entry->d_name + strlen(LINK_PREFIX), arg);
+	closedir(dir);
 }
 
 /* Names that stay when the disk is moved to another slot or the kernel counts anew. */
@@ -434,6 +492,9 @@ int registry_stable_name(const char *device, char *name, size_t size, struct rea
 	if (S_ISBLK(st.st_mode)) {
 		find_by_id(st.st_rdev, name, size);
 		if (*name)
+			return RC_OK;
+		/* The file stays, whichever loop device it gets next time. */
+		if (blockdev_loop_is_file(major(st.st_rdev), minor(st.st_rdev), name, size))
 			return RC_OK;
 		/* /dev/mapper/NAME, where the real path is /dev/dm-0. */
 		blockdev_name(major(st.st_rdev), minor(st.st_rdev), real, sizeof(real));

@@ -3,6 +3,7 @@
 #define REGISTRY_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -20,14 +21,18 @@ struct known_disk {
 	char uuid[UUID_TEXT_SIZE];	/* of the (outer) LUKS2 header */
 	char des[DES_NAME_MAX];
 	char des_id[UUID_TEXT_SIZE];
-	char mapping[128];		/* last name it was opened under; "" */
+	char mapping[128];		/* a name it is, or was last, open under; "" */
 	/* Of the keys that wrapped its secrets when this host last saw them; "" : not yet. */
 	char key_version[KEK_VERSION_MAX];	/* of the inner or only layer */
 	char outer_key_version[KEK_VERSION_MAX];
 	time_t added;
 };
 
-/* Adds or replaces the entry of this device and header. */
+/*
+ * Adds or replaces the entry of this device and header: two disks of one UUID
+ * are two entries. disk->mapping is the disk's from now on, beside other names
+ * that it is open under.
+ */
 int registry_put(const struct known_disk *disk, struct reason *why);
 /*
  * Only the versions of keys, of an entry that is there and of this very disk; what
@@ -43,7 +48,14 @@ int registry_find(const char *device, const char *header, struct known_disk *dis
 		  struct reason *why);
 /* By the name of a mapping: the disk that was opened under it last. */
 int registry_find_mapping(const char *mapping, struct known_disk *disk, struct reason *why);
-/* /dev/disk/by-id/... of a block device if there is one; the real path of a file. */
+/* The name is nobody's any more; RC_OK if it was nobody's. */
+int registry_drop_mapping(const char *mapping, struct reason *why);
+/* Calls @fn for every name of a mapping that is some disk's; it may drop that name. */
+void registry_each_mapping(void (*fn)(const char *mapping, void *arg), void *arg);
+/*
+ * /dev/disk/by-id/... of a block device if there is one; the real path of a file,
+ * also if it is given as the loop device that is all of it.
+ */
 int registry_stable_name(const char *device, char *name, size_t size, struct reason *why);
 
 #endif

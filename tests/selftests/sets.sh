@@ -56,7 +56,7 @@ check "its disk" sse format -q --des both "$DISK"
 
 # Where it is used
 used=$(sse des where-used both)
-like "the disk is listed, not open" "$used" "^$DISK"
+like "the disk is listed, not open" "$used" "^$(losetup -nO BACK-FILE "$DISK")"
 unlike "... not open" "$used" "open as"
 like "the outer layer's key" "$used" "version 1 of platform:both, layer outer"
 like "the inner layer's key" "$used" "version 1 of file:$KEYS/versions, layer inner"

@@ -38,8 +38,11 @@ make_disk DISK 64
 make_disk COPY 64
 mkdir /dev/vg
 at_exit "rm -r /dev/vg"
-ln -s "$DISK" /dev/vg/vm1
-ln -s "$COPY" /dev/vg/vm1-new
+# As LVM has them: a loop device would be registered by its file.
+dm_create vg-vm1 "0 $(sectors "$DISK") linear $DISK 0" || bail "no dm-linear"
+dm_create vg-vm1--new "0 $(sectors "$COPY") linear $COPY 0" || bail "no dm-linear"
+ln -s /dev/mapper/vg-vm1 /dev/vg/vm1
+ln -s /dev/mapper/vg-vm1--new /dev/vg/vm1-new
 
 # Of a walk that ends half way.
 close_vm() {

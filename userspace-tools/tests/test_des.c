@@ -611,6 +611,20 @@ static long count_disks(const char *des)
 	return (long)n;
 }
 
+static void count_name(const char *mapping, void *arg)
+{
+	(void)mapping;
+	++*(unsigned int *)arg;
+}
+
+static unsigned int count_mappings(void)
+{
+	unsigned int n = 0;
+
+	registry_each_mapping(count_name, &n);
+	return n;
+}
+
 static void test_registry(void)
 {
 	struct known_disk disk, found, *list;
@@ -647,12 +661,25 @@ static void test_registry(void)
 	registry_put(&disk, &why);
 	result(!registry_find_mapping("m", &found, &why) && !strcmp(found.device, "/a/2"),
 	       "whichever that is", found.device);
-	make_disk(&disk, "/a/1", "", "m");
-	registry_put(&disk, &why);
 	make_disk(&disk, "/a/1", "", "other");
 	registry_put(&disk, &why);
+	make_disk(&disk, "/a/1", "", "third");
+	registry_put(&disk, &why);
+	result(!registry_find_mapping("other", &found, &why) && !strcmp(found.device, "/a/1") &&
+	       !registry_find_mapping("third", &found, &why) && !strcmp(found.device, "/a/1"),
+	       "a disk may have two names", why.text);
+	result(count_mappings() == 3, "each name is there once", "");
+	result(!registry_drop_mapping("third", &why) &&
+	       registry_find_mapping("third", &found, &why) == RC_DEVICE &&
+	       !registry_find("/a/1", NULL, &found, &why) && !strcmp(found.mapping, "other"), "one of them is dropped, and the other is left", found.mapping);
+	result(!registry_drop_mapping("other", &why) &&
+	       !registry_find("/a/1", NULL, &found, &why) && !*found.mapping,
+	       "then that one is", found.mapping);
+	result(!registry_drop_mapping("other", &why) && !registry_drop_mapping("none", &why) &&
+	       registry_drop_mapping("../x", &why) == RC_PARAM && count_mappings() == 1,
+	       "what isn't there can be dropped", why.text);
 	result(!registry_find_mapping("m", &found, &why) && !strcmp(found.device, "/a/2"),
-	       "or of the one that says so", why.text);
+	       "and nobody else's is", why.text);
 	result(registry_find_mapping("none", &found, &why) == RC_DEVICE &&
 	       registry_find_mapping("../x", &found, &why) == RC_DEVICE, "or of nobody", why.text);
 	result(count_disks(NULL) == 3, "a disk that is put again is no other", "");
