@@ -408,6 +408,24 @@ bool blockdev_loop_is_file(unsigned int major, unsigned int minor, char *file, s
 	       st.st_ino == info.lo_inode && (size_t)snprintf(file, size, "%s", path) < size;
 }
 
+bool blockdev_readonly(const char *path)
+{
+	int readonly = 0, fd;
+	struct stat st;
+
+	if (stat(path, &st))
+		return false;
+	if (!S_ISBLK(st.st_mode))
+		return access(path, W_OK) && errno == EROFS;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (ioctl(fd, BLKROGET, &readonly))
+		readonly = 0;
+	close(fd);
+	return readonly;
+}
+
 bool blockdev_same(const char *path, const char *other)
 {
 	struct identity a, b;

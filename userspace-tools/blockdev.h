@@ -51,6 +51,9 @@ void blockdev_loop_file(unsigned int major, unsigned int minor, char *file, size
  */
 bool blockdev_loop_is_file(unsigned int major, unsigned int minor, char *file, size_t size);
 
+/* Can nothing be written to a device or file? */
+bool blockdev_readonly(const char *path);
+
 /* Are two paths the same disk: one device, one file, or a file and its loop device? */
 bool blockdev_same(const char *path, const char *other);
 /* Is a path the device with this number, or the file that it is? */

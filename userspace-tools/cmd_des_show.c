@@ -428,7 +428,8 @@ static void print_use(const struct des_use *use)
 {
 	size_t i;
 
-	printf("%s%s\n", use->known.device, use->missing ? "  (missing)" : "");
+	printf("%s%s%s\n", use->known.device, use->known.clone ? "  (clone)" : "",
+	       use->missing ? "  (missing)" : "");
 	if (*use->known.header)
 		printf("  %-10s %s\n", "header:", use->known.header);
 	printf("  %-10s %s\n", "uuid:", or_dash(use->known.uuid));
@@ -481,6 +482,7 @@ static struct json_object *use_json(const struct des_use *use)
 
 	if (o && json_put_text(o, "device", known->device) &&
 	    json_put_text(o, "header", known->header) && json_put_text(o, "uuid", known->uuid) &&
+	    put_bool(o, "clone", known->clone) &&
 	    json_put_text(o, "mapping", use->nr_names ? use->names[0] : "") &&
 	    put_object(o, "mappings", names_json(use)) && put_bool(o, "missing", use->missing) &&
 	    put_object(o, "keys", keys_json(use)) &&

@@ -115,6 +115,8 @@ static void print_set(const char *name, const struct dm_mapping *m)
 		return;
 	printf("  disk encryption set: %s\n", known.des);
 	printf("  uuid:    %s\n", known.uuid);
+	if (known.clone)
+		printf("  clone:   yes\n");
 	if (*known.header)
 		printf("  header:  %s\n", known.header);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "blockdev.h"
+#include "clone.h"
 #include "copy_destination.h"
 #include "new_disk.h"
 
@@ -183,6 +184,18 @@ static int go_on(struct copy_destination *d, const struct options *o, struct dis
 	return rc;
 }
 
+/*
+ * Under another name it is the disk that the copy was begun of, unless that one is
+ * still there: then this is a clone of it, which may have other data.
+ */
+static bool same_source(const struct copy_note *note, const struct copy_note *source)
+{
+	if (!copy_note_same_source(note, source))
+		return false;
+	return !*source->uuid || blockdev_same(note->source, source->source) ||
+	       !clone_has_uuid(note->source, "", source->uuid);
+}
+
 int copy_destination_open(struct copy_destination *d, const struct options *o, const char *path,
 			  const struct copy_note *source, struct reason *why)
 {
@@ -195,7 +208,7 @@ int copy_destination_open(struct copy_destination *d, const struct options *o, c
 	d->header = o->str[OPT_HEADER];
 	hidden_init(&d->map);
 	disk_init(&disk);
-	mine = find_note(d, &d->note) && copy_note_same_source(&d->note, source);
+	mine = find_note(d, &d->note) && same_source(&d->note, source);
 	if (mine && d->note.formatted)
 		rc = go_on(d, o, &disk, why);
 	else

@@ -1,30 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "clone.h"
 #include "copy_source.h"
 #include "registry.h"
-
-static bool device_is_readonly(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int readonly = 0;
-
-	if (fd < 0)
-		return false;
-	if (ioctl(fd, BLKROGET, &readonly))
-		readonly = 0;
-	close(fd);
-	return readonly;
-}
 
 /* Whatever else is wrong with a device, whoever opens it next says. */
 static bool device_is_claimed(const char *path)
@@ -61,7 +47,7 @@ static int check_unused(const char *path, const struct stat *st, const char *adv
  */
 static int check_quiet(const char *path, const struct stat *st, bool shared, struct reason *why)
 {
-	if (shared || (S_ISBLK(st->st_mode) && device_is_readonly(path)))
+	if (shared || (S_ISBLK(st->st_mode) && blockdev_readonly(path)))
 		return RC_OK;
 	return check_unused(path, st,
 		"what is written to it meanwhile would be in the copy by half.\n"
@@ -102,6 +88,7 @@ static int refuse_unfinished(struct disk *d, struct reason *why)
 
 static int open_ours(struct copy_source *s, const struct stat *st, struct reason *why)
 {
+	struct clone_twin twin;
 	struct disk d;
 	int rc;
 
@@ -117,6 +104,9 @@ static int open_ours(struct copy_source *s, const struct stat *st, struct reason
 			"open it, with ssesetup or cryptsetup, and copy /dev/mapper/NAME.", s->path);
 	if (!rc)
 		rc = refuse_unfinished(&d, why);
+	/* Only read, the wrong one does no harm: that it is one is for the register. */
+	if (!rc)
+		rc = clone_detect(&d, &twin, why);
 	if (!rc)
 		rc = unlock_and_map(s, &d, why);
 	if (rc)

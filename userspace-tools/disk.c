@@ -428,6 +428,7 @@ int disk_register(const struct disk *d, const char *mapping, struct reason *why)
 	if (!registry_find(known.device, known.header, &old, &unknown)) {
 		known.added = old.added;
 		memcpy(known.mapping, old.mapping, sizeof(known.mapping));
+		known.clone = old.clone;
 		if (!strcmp(old.uuid, disk_uuid(d))) {
 			memcpy(known.key_version, old.key_version, sizeof(known.key_version));
 			memcpy(known.outer_key_version, old.outer_key_version,
@@ -439,8 +440,10 @@ int disk_register(const struct disk *d, const char *mapping, struct reason *why)
 	snprintf(known.uuid, sizeof(known.uuid), "%s", disk_uuid(d));
 	memcpy(known.des, d->des, sizeof(known.des));
 	memcpy(known.des_id, d->des_id, sizeof(known.des_id));
-	if (mapping)
+	if (mapping) {
 		snprintf(known.mapping, sizeof(known.mapping), "%s", mapping);
+		known.clone = d->clone;
+	}
 	disk_key_versions(d, &known);
 	return registry_put(&known, why);
 }

@@ -32,6 +32,7 @@ struct disk {
 	char device[PATH_MAX];
 	char header[PATH_MAX];		/* of a detached one; "" */
 	bool ours;			/* there is a token of type dm-sse */
+	bool clone;			/* of another disk here; see clone.h */
 	unsigned int nr_layers;
 	struct disk_layer layer[SSE_LAYERS_MAX];	/* innermost first */
 	char des[DES_NAME_MAX];		/* of the outermost token */
@@ -88,8 +89,8 @@ struct known_disk;
 /* Sets the versions of the keys of the layers that were reached. */
 void disk_key_versions(const struct disk *d, struct known_disk *known);
 /*
- * Enters the disk in the register of this host. @mapping: the name it was
- * opened under, or NULL: as it was.
+ * Enters the disk in the register of this host. @mapping: the name it is being
+ * opened under, or NULL: as it was, and so is whether it is a clone.
  */
 int disk_register(const struct disk *d, const char *mapping, struct reason *why);
 

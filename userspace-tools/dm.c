@@ -243,10 +243,9 @@ int dm_find(const char *name, struct dm_mapping *m)
 	return RC_OK;
 }
 
-int dm_each(int (*fn)(const char *name, const struct dm_mapping *m, void *arg), void *arg)
+static int each_name(int (*fn)(const char *name, void *arg), void *arg)
 {
 	struct dm_task *dmt = dm_task_create(DM_DEVICE_LIST);
-	struct dm_mapping m;
 	struct dm_names *n;
 	unsigned int next = 0;
 	int rc = 0;
@@ -262,16 +261,73 @@ int dm_each(int (*fn)(const char *name, const struct dm_mapping *m, void *arg), 
 		goto out;
 	do {
 		n = (struct dm_names *)((char *)n + next);
-		if (!dm_query(n->name, &m)) {
-			if (m.table)
-				rc = fn(n->name, &m, arg);
-			dm_mapping_free(&m);
-		}
+		rc = fn(n->name, arg);
 		next = n->next;
 	} while (next && !rc);
 out:
 	dm_task_destroy(dmt);
 	return rc;
+}
+
+struct each {
+	int (*mapping)(const char *name, const struct dm_mapping *m, void *arg);
+	int (*node)(const struct dm_node *node, void *arg);
+	void *arg;
+};
+
+static int each_mapping(const char *name, void *arg)
+{
+	const struct each *e = arg;
+	struct dm_mapping m;
+	int rc = 0;
+
+	/* Gone meanwhile, if it can't be asked. */
+	if (dm_query(name, &m))
+		return 0;
+	if (m.table)
+		rc = e->mapping(name, &m, e->arg);
+	dm_mapping_free(&m);
+	return rc;
+}
+
+int dm_each(int (*fn)(const char *name, const struct dm_mapping *m, void *arg), void *arg)
+{
+	struct each e = { .mapping = fn, .arg = arg };
+
+	return each_name(each_mapping, &e);
+}
+
+static int each_node(const char *name, void *arg)
+{
+	struct dm_task *dmt = dm_task_create(DM_DEVICE_DEPS);
+	const struct each *e = arg;
+	struct dm_node node = { .name = name };
+	struct dm_deps *deps;
+	struct dm_info info;
+	int rc = 0;
+
+	if (!dmt)
+		return ENOMEM;
+	if (!dm_task_set_name(dmt, name) || !dm_task_run(dmt) || !dm_task_get_info(dmt, &info) ||
+	    !info.exists)
+		goto out;
+	deps = dm_task_get_deps(dmt);
+	node.uuid = dm_task_get_uuid(dmt);
+	if (!deps || !node.uuid)
+		goto out;
+	node.nr_below = deps->count;
+	node.below = deps->device;
+	rc = e->node(&node, e->arg);
+out:
+	dm_task_destroy(dmt);
+	return rc;
+}
+
+int dm_each_node(int (*fn)(const struct dm_node *node, void *arg), void *arg)
+{
+	struct each e = { .node = fn, .arg = arg };
+
+	return each_name(each_node, &e);
 }
 
 int dm_reload(const char *name, const struct dm_load *load)

@@ -50,6 +50,17 @@ const char *dm_dev_dir(void);
 /* Calls @fn for every sse mapping until it returns nonzero; returns that, or an errno. */
 int dm_each(int (*fn)(const char *name, const struct dm_mapping *m, void *arg), void *arg);
 
+/* Any mapping, whatever its target. */
+struct dm_node {
+	const char *name;
+	const char *uuid;
+	unsigned int nr_below;
+	const uint64_t *below;		/* device numbers, for major() and minor() */
+};
+
+/* Calls @fn for every mapping until it returns nonzero; returns that, or an errno. */
+int dm_each_node(int (*fn)(const struct dm_node *node, void *arg), void *arg);
+
 struct dm_load {
 	uint64_t size;
 	const char *params;

@@ -10,6 +10,7 @@
 
 #include "audit.h"
 #include "blockdev.h"
+#include "clone.h"
 #include "disk.h"
 #include "dm.h"
 #include "lease.h"
@@ -63,6 +64,31 @@ static int refuse_half_copy(struct disk *d, const char *mapping, struct reason *
 	rc = reason_set(why, RC_PARAM,
 		"The copy to %s is not complete: 'ssesetup copy' with the same source finishes it.",
 		d->device);
+	note_refusal(d, mapping, why);
+	return rc;
+}
+
+/*
+ * Two disks of one UUID are told apart by where they are: whoever opens the second
+ * one has to mean it, for it may be the wrong one.
+ */
+static int refuse_clone(const struct options *o, struct disk *d, const char *mapping,
+			struct reason *why)
+{
+	struct clone_twin twin;
+	int rc;
+
+	rc = clone_detect(d, &twin, why);
+	if (rc || !d->clone || opt_given(o, OPT_CLONE))
+		return rc;
+	if (*twin.mapping)
+		rc = reason_set(why, RC_BUSY,
+			"Device %.200s has the UUID of %.200s, which is open as %s: --clone opens it all the same.",
+			d->device, twin.device, twin.mapping);
+	else
+		rc = reason_set(why, RC_BUSY,
+			"Device %.200s has the UUID of %.200s, which is registered here: --clone opens it all the same.",
+			d->device, twin.device);
 	note_refusal(d, mapping, why);
 	return rc;
 }
@@ -211,9 +237,12 @@ static int open_disk(const struct options *o, struct disk *d, const char *name,
 	if (rc)
 		return rc;
 	rc = mapping_name_is_free(name);
-	if (!rc)
-		rc = blockdev_open(&b, d->device, opt_given(o, OPT_READONLY),
-				   opt_given(o, OPT_SHARED));
+	if (rc)
+		return reason_said(why, rc);
+	rc = refuse_clone(o, d, name, why);
+	if (rc)
+		return rc;
+	rc = blockdev_open(&b, d->device, opt_given(o, OPT_READONLY), opt_given(o, OPT_SHARED));
 	if (rc)
 		return reason_said(why, rc);
 	if (d->ours && !opt_given(o, OPT_KEY_FILE))

@@ -160,6 +160,8 @@ static int parse_params(const struct options *o, struct sse_table *t, uint64_t *
 		return diag_fail(RC_PARAM, "Option --key-file is not for a plain device.\n"
 				 "A key goes through the keyring: 'ssesetup key load' reads it from a file,\n"
 				 "--key-desc names it.");
+	if (opt_given(o, OPT_CLONE))
+		return diag_fail(RC_PARAM, "Option --clone is not for a plain device, which has no UUID.");
 	t->flags |= mapping_flags(o);
 
 	rc = all_layer_params(o, t);

@@ -82,6 +82,8 @@ static const struct {
 	[OPT_READONLY] = { "readonly", 'r', KIND_FLAG, NULL, "make the mapping read-only" },
 	[OPT_SHARED] = { "shared", 0, KIND_FLAG, NULL,
 		"share the device with other mappings that don't overlap" },
+	[OPT_CLONE] = { "clone", 0, KIND_FLAG, NULL,
+		"open a disk though another one here has its UUID" },
 	[OPT_ALLOW_DISCARDS] = { "allow-discards", 0, KIND_FLAG, NULL,
 		"pass discards down (shows which sectors are unused)" },
 	[OPT_PERF_SAME_CPU_CRYPT] = { "perf-same_cpu_crypt", 0, KIND_FLAG, NULL,

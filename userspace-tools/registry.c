@@ -58,8 +58,10 @@ static int entry_path(const char *device, const char *header, char *path, struct
 
 static bool take(struct json_object *entry, struct known_disk *disk)
 {
-	struct json_object *version;
+	struct json_object *version, *clone;
 
+	disk->clone = json_object_object_get_ex(entry, "clone", &clone) &&
+		      json_object_get_boolean(clone);
 	return json_object_object_get_ex(entry, "version", &version) &&
 	       json_object_get_int64(version) == ENTRY_VERSION &&
 	       json_get_text(entry, "device", disk->device, sizeof(disk->device)) &&
@@ -86,6 +88,8 @@ static bool put(struct json_object *entry, const struct known_disk *disk)
 	       json_put_text(entry, "mapping", disk->mapping) &&
 	       json_put_text(entry, "key-version", disk->key_version) &&
 	       json_put_text(entry, "outer-key-version", disk->outer_key_version) &&
+	       (!disk->clone ||
+		!json_object_object_add(entry, "clone", json_object_new_boolean(true))) &&
 	       json_put_time(entry, "added", disk->added);
 }
 

@@ -25,6 +25,7 @@ struct known_disk {
 	/* Of the keys that wrapped its secrets when this host last saw them; "" : not yet. */
 	char key_version[KEK_VERSION_MAX];	/* of the inner or only layer */
 	char outer_key_version[KEK_VERSION_MAX];
+	bool clone;			/* when it was opened another disk here had its UUID */
 	time_t added;
 };
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "blockdev.h"
 #include "disk.h"
 #include "rewrap.h"
 #include "rotate.h"
@@ -180,6 +181,16 @@ static int belongs(const struct rotation *r, const struct disk *d, bool *elsewhe
 	return disk_register(d, NULL, why);
 }
 
+/* A read-only snapshot. Who destroyed the older version would lose it. */
+static int check_writable(const struct disk *d, struct reason *why)
+{
+	if (!blockdev_readonly(*d->header ? d->header : d->device))
+		return RC_OK;
+	return reason_set(why, RC_DEVICE,
+		"It is read-only, and stays on the version of the key that it is on: keep that one until\n"
+		"it can be written to, or is gone and forgotten with 'ssesetup des forget'.");
+}
+
 static int rotate_loaded(struct rotation *r, struct disk *d, enum rotate_outcome *outcome,
 			 struct reason *why)
 {
@@ -196,7 +207,9 @@ static int rotate_loaded(struct rotation *r, struct disk *d, enum rotate_outcome
 		note_versions(r, d);
 		return RC_OK;
 	}
-	rc = disk_lock(d, why);
+	rc = check_writable(d, why);
+	if (!rc)
+		rc = disk_lock(d, why);
 	if (!rc)
 		rc = belongs(r, d, &elsewhere, why);
 	if (rc || elsewhere) {

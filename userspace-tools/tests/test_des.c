@@ -664,14 +664,18 @@ static void test_registry(void)
 	make_disk(&disk, "/a/1", "", "other");
 	registry_put(&disk, &why);
 	make_disk(&disk, "/a/1", "", "third");
+	disk.clone = true;
 	registry_put(&disk, &why);
 	result(!registry_find_mapping("other", &found, &why) && !strcmp(found.device, "/a/1") &&
 	       !registry_find_mapping("third", &found, &why) && !strcmp(found.device, "/a/1"),
 	       "a disk may have two names", why.text);
+	result(found.clone && !registry_find("/a/2", NULL, &found, &why) && !found.clone,
+	       "it is known for a clone", why.text);
 	result(count_mappings() == 3, "each name is there once", "");
 	result(!registry_drop_mapping("third", &why) &&
 	       registry_find_mapping("third", &found, &why) == RC_DEVICE &&
-	       !registry_find("/a/1", NULL, &found, &why) && !strcmp(found.mapping, "other"), "one of them is dropped, and the other is left", found.mapping);
+	       !registry_find("/a/1", NULL, &found, &why) && !strcmp(found.mapping, "other") &&
+	       found.clone, "one of them is dropped, and the other is left", found.mapping);
 	result(!registry_drop_mapping("other", &why) &&
 	       !registry_find("/a/1", NULL, &found, &why) && !*found.mapping,
 	       "then that one is", found.mapping);
