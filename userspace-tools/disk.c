@@ -83,7 +83,22 @@ static int read_tokens(struct disk *d, struct meta *meta, struct reason *why)
 	return rc;
 }
 
-int disk_load(struct disk *d, const char *device, const char *header, struct reason *why)
+#define TWO_RECOVERY_KEYS							\
+	"A disk with two layers has two recovery keys: open it with cryptsetup, twice."
+
+/* What a passphrase opens needs no token, but it must be the only layer. */
+static int do_without(struct meta *meta, struct reason *why)
+{
+	if (why->rc == RC_NOMEM)
+		return why->rc;
+	if (meta_tokens_name_layer(meta, TOKEN_OUTER) || meta_tokens_name_layer(meta, TOKEN_INNER))
+		return reason_set(why, RC_PARAM, TWO_RECOVERY_KEYS);
+	diag_warn("%s\nThe disk is taken as one of no set.", why->text);
+	return RC_OK;
+}
+
+static int load(struct disk *d, const char *device, const char *header, bool need_tokens,
+		struct reason *why)
 {
 	struct meta *meta = NULL;
 	bool found = false;
@@ -102,12 +117,25 @@ int disk_load(struct disk *d, const char *device, const char *header, struct rea
 	if (rc)
 		return rc;
 	rc = read_tokens(d, meta, why);
+	if (rc && !d->ours && !need_tokens)
+		rc = do_without(meta, why);
 	if (rc) {
 		meta_free(&meta);
 		return rc;
 	}
 	outermost(d)->meta = meta;
 	return RC_OK;
+}
+
+int disk_load(struct disk *d, const char *device, const char *header, struct reason *why)
+{
+	return load(d, device, header, true, why);
+}
+
+int disk_load_without_tokens(struct disk *d, const char *device, const char *header,
+			     struct reason *why)
+{
+	return load(d, device, header, false, why);
 }
 
 static void unpeel(struct disk *d)
@@ -339,8 +367,7 @@ int disk_unlock_passphrase(struct disk *d, struct secmem *passphrase, size_t siz
 	int rc;
 
 	if (d->nr_layers > 1)
-		return reason_set(why, RC_PARAM,
-			"A disk with two layers has two recovery keys: open it with cryptsetup, twice.");
+		return reason_set(why, RC_PARAM, TWO_RECOVERY_KEYS);
 	rc = meta_segment(layer->meta, &layer->segment, why);
 	if (!rc)
 		rc = meta_slot_open(layer->meta, -1, passphrase, size, &layer->volume_key,

@@ -46,6 +46,12 @@ void disk_init(struct disk *d);
 
 /* Loads the outermost header. RC_DEVICE if there is none; says what to do then. */
 int disk_load(struct disk *d, const char *device, const char *header, struct reason *why);
+/*
+ * The same for who has a passphrase: of tokens that can't be read there is a
+ * warning, and the disk is then no set's. Refuses one that has two layers.
+ */
+int disk_load_without_tokens(struct disk *d, const char *device, const char *header,
+			     struct reason *why);
 /* Everything that was acquired is given back and wiped. */
 void disk_close(struct disk *d);
 

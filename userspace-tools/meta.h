@@ -104,6 +104,8 @@ int meta_new_volume_key(struct meta *m, struct secmem **volume_key, size_t *key_
  */
 int meta_tokens(struct meta *m, struct token **list, size_t *nr, struct reason *why);
 void meta_tokens_free(struct token *list, size_t nr);
+/* Does any token of ours, even one that can't be read, say that it is of this layer? */
+bool meta_tokens_name_layer(struct meta *m, enum token_layer layer);
 /* Stores it under token->id, or a new one, which it sets. */
 int meta_token_set(struct meta *m, struct token *token, struct reason *why);
 int meta_token_remove(struct meta *m, int id, struct reason *why);

@@ -98,6 +98,31 @@ void meta_tokens_free(struct token *list, size_t nr)
 	free(list);
 }
 
+static bool names_layer(const char *json, enum token_layer layer)
+{
+	struct json_object *token = json_tokener_parse(json), *value;
+	const char *name = NULL;
+	bool same;
+
+	if (json_object_object_get_ex(token, "layer", &value))
+		name = json_object_get_string(value);
+	same = name && !strcmp(name, token_layer_name(layer));
+	json_object_put(token);
+	return same;
+}
+
+bool meta_tokens_name_layer(struct meta *m, enum token_layer layer)
+{
+	const char *json;
+	int id;
+
+	for (id = next_of_type(m, TOKEN_TYPE, 0); id >= 0;
+	     id = next_of_type(m, TOKEN_TYPE, id + 1))
+		if (crypt_token_json_get(m->cd, id, &json) >= 0 && names_layer(json, layer))
+			return true;
+	return false;
+}
+
 /* Returns the token's number, or -1 with the reason. */
 static int store(struct meta *m, int id, const char *json, struct reason *why)
 {

@@ -263,7 +263,10 @@ int open_luks2(const struct options *o, const char *device, const char *name)
 	if (rc || opt_given(o, OPT_TEST_ARGS))
 		return rc;
 	disk_init(&d);
-	rc = disk_load(&d, device, o->str[OPT_HEADER], &why);
+	if (opt_given(o, OPT_KEY_FILE))
+		rc = disk_load_without_tokens(&d, device, o->str[OPT_HEADER], &why);
+	else
+		rc = disk_load(&d, device, o->str[OPT_HEADER], &why);
 	if (!rc)
 		rc = open_disk(o, &d, name, &why);
 	disk_close(&d);

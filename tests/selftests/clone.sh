@@ -427,4 +427,21 @@ check "progress is shown" sh -c 'echo YES | script -qec "$0 copy --des silver $1
 	"$SSESETUP" /dev/mapper/below-thin-snap /dev/mapper/below-dest
 like "... of both passes" "$(tr -d '\r' <"$WORK/check.out")" "22 MiB written, speed.*22 MiB verified, speed"
 
+### A token that can't be read, and a passphrase
+
+image BROKEN 8
+right "format" format -q "$BROKEN" --des gold --recovery-key
+sed -n 's/^Recovery key: //p' <<<"$OUT" | tr -d '\n' >"$WORK/recovery"
+token_of "$BROKEN" | sed 's/"wrapped":"[^"]*"/"wrapped":"!"/' >"$WORK/token"
+cryptsetup token remove --token-id 0 "$BROKEN"
+cryptsetup token import --token-id 0 --json-file "$WORK/token" "$BROKEN"
+wrong 4 "wrapped" open "$BROKEN" $B
+right "with the recovery key it opens" open --key-file "$WORK/recovery" "$BROKEN" $B
+like "... with a warning" "$OUT" "wrapped.*taken as one of no set"
+right "close" close $B
+sed -i 's/"layer":"single"/"layer":"outer"/' "$WORK/token"
+cryptsetup token remove --token-id 0 "$BROKEN"
+cryptsetup token import --token-id 0 --json-file "$WORK/token" "$BROKEN"
+wrong 1 "two layers has two recovery keys" open --key-file "$WORK/recovery" "$BROKEN" $B
+
 done_testing
