@@ -5,12 +5,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "blockdev.h"
 #include "diag.h"
+#include "disk.h"
 #include "dm.h"
 #include "kmsg.h"
+#include "lease.h"
 #include "mapping.h"
+#include "opened.h"
 #include "ssesetup.h"
 #include "temp.h"
 
@@ -49,49 +53,141 @@ static int reload(const char *name, const struct sse_table *t, const struct dm_m
 	return rc;
 }
 
-static int resize(const struct options *o, const char *name, const struct dm_mapping *m,
-		  struct sse_table *t, uint64_t size)
+struct resize {
+	const struct options *o;
+	const char *name;
+	const struct dm_mapping *m;
+	struct sse_table *t;
+	uint64_t size;
+	bool given;
+	char device[PATH_MAX];		/* below */
+};
+
+static int find_keys(struct resize *r)
+{
+	int rc = mapping_find_keys(r->t, r->o->str[OPT_KEYRING]);
+
+	if (!rc)
+		return RC_OK;
+	diag_error("The table of the new size takes the key from the keyring again;\n"
+		   "device %s keeps its size and goes on working.", r->name);
+	if (lease_is_ours(r->m))
+		diag_error("'ssesetup lease renew %s' gets the keys of a disk of a set.", r->name);
+	return rc;
+}
+
+/* Waiting I/O would keep the table from being changed. */
+static int check_lease(const struct resize *r)
+{
+	struct sse_info info;
+	bool lapsed;
+	int rc;
+
+	rc = info_parse(r->m->info, &info);
+	if (rc)
+		return rc;
+	lapsed = !strcmp(info.state, "lapsed");
+	info_free(&info);
+	if (!lapsed)
+		return RC_OK;
+	return diag_fail(RC_PERM, "The lease of device %s has ended: 'ssesetup lease renew %s' first.",
+			 r->name, r->name);
+}
+
+static int read_segment(const struct resize *r, struct disk *d, const char *header,
+			struct meta_segment *segment, struct reason *why)
+{
+	char uuid[sizeof(r->m->uuid)];
+	int rc;
+
+	if (r->t->nr_layers == 1)
+		rc = disk_load_without_tokens(d, r->device, header, why);
+	else
+		rc = disk_load(d, r->device, header, why);
+	if (rc)
+		return rc;
+	lease_mapping_uuid(disk_uuid(d), r->name, uuid, sizeof(uuid));
+	if (strcmp(uuid, r->m->uuid) || d->nr_layers != r->t->nr_layers)
+		return reason_set(why, RC_DEVICE, "%s has the header of another disk.",
+				  header ? header : r->device);
+	return disk_inner_segment(d, &r->t->layer[r->t->nr_layers - 1].key, segment, why);
+}
+
+/*
+ * Nearly always 0, "to the end of the device". But if the header says a size,
+ * what is behind it would be gone with the next open.
+ */
+static int size_of_header(struct resize *r)
+{
+	struct known_disk known;
+	struct meta_segment segment;
+	struct reason why = { 0 };
+	struct disk d;
+	int rc;
+
+	if (opened_find(r->name, r->m, &known, &why))
+		*known.header = '\0';
+	/* An inner header is below the outer layer, of which the kernel has the key. */
+	rc = r->t->nr_layers > 1 ? find_keys(r) : RC_OK;
+	if (rc)
+		return rc;
+	disk_init(&d);
+	rc = read_segment(r, &d, *known.header ? known.header : NULL, &segment, &why);
+	disk_close(&d);
+	if (!rc) {
+		r->size = segment.size;
+		return RC_OK;
+	}
+	reason_prefix(&why, "The size that the header says isn't known, --device-size gives another");
+	return reason_say(&why);
+}
+
+static int resize(struct resize *r)
 {
 	unsigned int major, minor, block_size;
-	char device[PATH_MAX];
 	uint64_t device_sectors;
 	int rc;
 
-	if (sscanf(t->device, "%u:%u", &major, &minor) != 2)
-		return diag_fail(RC_DEVICE, "The device below %s has no number.", name);
-	blockdev_name(major, minor, device, sizeof(device));
-	rc = blockdev_size(major, minor, &device_sectors, &block_size);
+	if (sscanf(r->t->device, "%u:%u", &major, &minor) != 2)
+		return diag_fail(RC_DEVICE, "The device below %s has no number.", r->name);
+	blockdev_name(major, minor, r->device, sizeof(r->device));
+	rc = check_lease(r);
+	if (!rc && !r->given && lease_is_ours(r->m))
+		rc = size_of_header(r);
 	if (!rc)
-		rc = mapping_check_size(t, device, device_sectors, block_size, &size);
+		rc = blockdev_size(major, minor, &device_sectors, &block_size);
+	if (!rc)
+		rc = mapping_check_size(r->t, r->device, device_sectors, block_size, &r->size);
 	if (rc)
 		return rc;
-	if (size == m->size) {
-		diag_verbose("Device %s has %" PRIu64 " sectors already.", name, size);
+	if (r->size == r->m->size) {
+		diag_verbose("Device %s has %" PRIu64 " sectors already.", r->name, r->size);
 		return RC_OK;
 	}
-	rc = mapping_find_keys(t, o->str[OPT_KEYRING]);
-	if (rc) {
-		diag_error("The table of the new size takes the key from the keyring again;\n"
-			   "device %s keeps its size and goes on working.", name);
-		return rc;
-	}
-	return reload(name, t, m, size);
+	/* Nobody loses the end of a disk without having said so. */
+	if (r->size < r->m->size && !r->given)
+		return diag_fail(RC_PARAM,
+			"Device %s has shrunk: %s has %" PRIu64 " sectors, there is room for %" PRIu64 ".\n"
+			"It keeps its size; --size %" PRIu64 " makes it smaller, and what is behind is lost.",
+			r->device, r->name, r->m->size, r->size, r->size);
+	rc = find_keys(r);
+	return rc ? rc : reload(r->name, r->t, r->m, r->size);
 }
 
 int cmd_resize(const struct options *o, int argc, char **argv)
 {
 	struct dm_mapping m;
 	struct sse_table t;
+	struct resize r = { .o = o, .m = &m, .t = &t };
 	const char *name;
-	uint64_t size;
-	bool given;
 	int rc;
 
 	(void)argc;
 	name = dm_name(argv[0]);
 	if (!name)
 		return RC_PARAM;
-	rc = mapping_wanted_size(o, &size, &given);
+	r.name = name;
+	rc = mapping_wanted_size(o, &r.size, &r.given);
 	if (rc || opt_given(o, OPT_TEST_ARGS))
 		return rc;
 	rc = dm_find(name, &m);
@@ -108,7 +204,7 @@ int cmd_resize(const struct options *o, int argc, char **argv)
 	rc = table_parse(m.table, &t);
 	if (rc)
 		goto out;
-	rc = resize(o, name, &m, &t, size);
+	rc = resize(&r);
 	table_free(&t);
 out:
 	dm_mapping_free(&m);

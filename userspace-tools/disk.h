@@ -88,6 +88,13 @@ void disk_inner_header(const struct disk *d, char *path, size_t size);
  * outer layer, or with detached headers, it is the disk's own.
  */
 int disk_peel(struct disk *d, struct reason *why);
+
+/*
+ * The inner segment of a disk that is open, without its secrets: @outer_key is
+ * what the kernel has the outer layer's key by, within reach of this process.
+ */
+int disk_inner_segment(struct disk *d, const struct keyref *outer_key,
+		       struct meta_segment *segment, struct reason *why);
 void disk_inner_device(const struct disk *d, char *device, size_t device_size,
 		       char *header, size_t header_size);
 
