@@ -24,8 +24,11 @@ int assign_check(const struct disk *d, const struct des *from, const struct des 
 		return copy_instead(why, d, to,
 			"The disk has two layers, and a set of type customer is for one.");
 	if (!two && to->type == DES_PLATFORM_AND_CUSTOMER)
-		return copy_instead(why, d, to,
-			"The disk has one layer, and a set of type platform-and-customer is for two.");
+		return reason_set(why, RC_PARAM,
+			"The disk has one layer, and a set of type platform-and-customer is for two.\n"
+			"'ssesetup encrypt --add-outer %.120s --des %s' gives it a second one, where the disk has room;\n"
+			"'ssesetup copy %.120s DESTINATION --des %s' copies the data to a new disk.",
+			d->device, to->name, d->device, to->name);
 	return RC_OK;
 }
 

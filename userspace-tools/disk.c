@@ -58,6 +58,7 @@ void disk_inner_header(const struct disk *d, char *path, size_t size)
 /* What the tokens of the outermost header say of the disk. */
 static int read_tokens(struct disk *d, struct meta *meta, struct reason *why)
 {
+	const struct token *live = NULL;
 	struct token *list = NULL;
 	size_t nr, i;
 	int rc;
@@ -65,20 +66,24 @@ static int read_tokens(struct disk *d, struct meta *meta, struct reason *why)
 	rc = meta_tokens(meta, &list, &nr, why);
 	if (rc)
 		return rc;
-	for (i = 0; i < nr; i++) {
-		if (list[i].keyslot < 0)
-			continue;
+	/*
+	 * A disk that is about to get a second layer has the token of an inner one
+	 * already, beside its own.
+	 */
+	for (i = 0; i < nr; i++)
+		if (list[i].keyslot >= 0 && (!live || live->layer == TOKEN_INNER))
+			live = &list[i];
+	if (live) {
 		d->ours = true;
-		d->nr_layers = list[i].layer == TOKEN_OUTER ? 2 : 1;
-		memcpy(d->des, list[i].des, sizeof(d->des));
-		memcpy(d->des_id, list[i].des_id, sizeof(d->des_id));
-		memcpy(d->owner, list[i].owner, sizeof(d->owner));
-		if (list[i].layer == TOKEN_INNER)
-			rc = reason_set(why, RC_PARAM,
-				"%s has the inner header of a disk with two layers: give its outer one.",
-				*d->header ? d->header : d->device);
-		break;
+		d->nr_layers = live->layer == TOKEN_OUTER ? 2 : 1;
+		memcpy(d->des, live->des, sizeof(d->des));
+		memcpy(d->des_id, live->des_id, sizeof(d->des_id));
+		memcpy(d->owner, live->owner, sizeof(d->owner));
 	}
+	if (live && live->layer == TOKEN_INNER)
+		rc = reason_set(why, RC_PARAM,
+			"%s has the inner header of a disk with two layers: give its outer one.",
+			*d->header ? d->header : d->device);
 	meta_tokens_free(list, nr);
 	return rc;
 }

@@ -45,7 +45,7 @@ static bool parent_of(const char *path, char *parent, size_t size)
 	return true;
 }
 
-static int sync_parent(const char *path)
+int files_sync_parent(const char *path)
 {
 	char parent[PATH_MAX];
 
@@ -59,7 +59,7 @@ int files_make_directory(const char *path, struct reason *why)
 
 	if (!mkdir(path, 0700)) {
 		/* Best effort: the next file's own sync fails where it matters. */
-		sync_parent(path);
+		files_sync_parent(path);
 		return RC_OK;
 	}
 	if (errno == ENOENT) {
@@ -236,7 +236,7 @@ int files_write(const char *path, const char *text, size_t size, bool create,
 	if (*temporary && (err || create))
 		unlink(temporary);
 	if (!err)
-		err = sync_parent(real);
+		err = files_sync_parent(real);
 	if (err == EEXIST && create)
 		return reason_set(why, RC_BUSY, "File %s exists already.", path);
 	if (err)
@@ -270,7 +270,7 @@ int files_remove(const char *path, struct reason *why)
 	if (unlink(path))
 		err = errno == ENOENT || errno == ENOTDIR ? 0 : errno;
 	else
-		err = sync_parent(path);
+		err = files_sync_parent(path);
 	if (err)
 		return reason_set(why, rc_of(err), "%s can't be removed: %s.", path, strerror(err));
 	return RC_OK;

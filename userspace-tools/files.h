@@ -19,6 +19,9 @@ int files_make_directory(const char *path, struct reason *why);
 /* The directory that @path is in; makes it if it is missing. */
 int files_make_parent(const char *path, struct reason *why);
 
+/* A new name is there after a power cut only if its directory says so. An errno, or 0. */
+int files_sync_parent(const char *path);
+
 /* Who may have written what is read. */
 enum files_trust {
 	FILES_ANY,

@@ -90,9 +90,9 @@ static int add_token(const struct format_params *p, struct disk *d, unsigned int
 				   layer->key_size, &layer->token, why);
 }
 
-static int format_layer(const struct format_params *p, struct disk *d, unsigned int index,
-			const char *device, const char *header, struct secmem **recovery,
-			struct reason *why)
+int format_layer(const struct format_params *p, struct disk *d, unsigned int index,
+		 const char *device, const char *header, struct secmem **recovery,
+		 struct reason *why)
 {
 	struct disk_layer *layer = &d->layer[index];
 	bool outermost = index == d->nr_layers - 1;
@@ -102,7 +102,7 @@ static int format_layer(const struct format_params *p, struct disk *d, unsigned 
 		.sector_size = p->sector_size ? p->sector_size : SECTOR_BYTES,
 		.uuid = outermost ? p->uuid : NULL,
 		.label = outermost ? p->label : NULL,
-		.data_offset = header ? 0 : META_HEADER_SECTORS,
+		.data_offset = header ? p->data_offset : META_HEADER_SECTORS,
 	};
 	int rc;
 

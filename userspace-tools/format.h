@@ -18,6 +18,8 @@ struct format_params {
 	bool recovery_key;
 	/* A note that is in the outermost header before anything can open the disk; or NULL. */
 	const char *note_type, *note;
+	/* Where the data begin if the header is detached, in 512-byte sectors. */
+	uint64_t data_offset;
 };
 
 /*
@@ -26,6 +28,15 @@ struct format_params {
  */
 int format_pair(const struct des *des, bool wanted, const char *name,
 		const struct cipher_pair **pair, struct reason *why);
+
+/*
+ * One header of *@d, whose number of layers and set are known: its volume key, a
+ * keyslot of its set, and a recovery key if that is asked for. Destroys what is
+ * at @header, or where that is NULL at the begin of @device.
+ */
+int format_layer(const struct format_params *p, struct disk *d, unsigned int index,
+		 const char *device, const char *header, struct secmem **recovery,
+		 struct reason *why);
 
 /* Is there room for the headers and some data? Says what is wrong. */
 int format_check_size(const struct format_params *p, struct reason *why);

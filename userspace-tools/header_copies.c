@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <endian.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -96,4 +97,75 @@ void header_copies_read(struct header_copies *h, const char *path)
 bool header_copies_healthy(const struct header_copies *h)
 {
 	return h->copy[0].whole && h->copy[1].whole && h->copy[0].sequence == h->copy[1].sequence;
+}
+
+/* @area: of a copy, as read; its JSON and checksum are made new. */
+static bool renew(unsigned char *area, size_t size, uint64_t sequence, const char *json)
+{
+	struct binary_header *h = (struct binary_header *)area;
+	const EVP_MD *digest = EVP_get_digestbyname(h->checksum_algorithm);
+	unsigned char sum[EVP_MAX_MD_SIZE];
+	unsigned int length;
+
+	if (!digest || strlen(json) >= size - sizeof(*h))
+		return false;
+	memset(area + sizeof(*h), 0, size - sizeof(*h));
+	memcpy(area + sizeof(*h), json, strlen(json));
+	h->sequence = htobe64(sequence);
+	memset(h->checksum, 0, sizeof(h->checksum));
+	if (!EVP_Digest(area, size, sum, &length, digest, NULL) || length > sizeof(h->checksum))
+		return false;
+	memcpy(h->checksum, sum, length);
+	return true;
+}
+
+static int write_copy(int fd, int index, off_t offset, uint64_t sequence, const char *json)
+{
+	struct binary_header h;
+	unsigned char *area;
+	size_t size;
+	int err = 0;
+
+	if (pread(fd, &h, sizeof(h), offset) != sizeof(h) || !plausible(&h, index, offset))
+		return -EINVAL;
+	size = be64toh(h.size);
+	area = malloc(size);
+	if (!area)
+		return -ENOMEM;
+	errno = EIO;
+	if (pread(fd, area, size, offset) != (ssize_t)size)
+		err = -errno;
+	else if (!renew(area, size, sequence, json))
+		err = -EINVAL;
+	else if (pwrite(fd, area, size, offset) != (ssize_t)size || fsync(fd))
+		err = -errno;
+	free(area);
+	return err;
+}
+
+int header_copies_write(const char *path, const char *json)
+{
+	struct header_copies now;
+	uint64_t sequence;
+	off_t second;
+	struct binary_header h;
+	int fd, err;
+
+	header_copies_read(&now, path);
+	if (!header_copies_healthy(&now))
+		return -EINVAL;
+	sequence = now.copy[0].sequence + 1;
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (pread(fd, &h, sizeof(h), 0) != sizeof(h)) {
+		close(fd);
+		return -EIO;
+	}
+	second = (off_t)be64toh(h.size);
+	err = write_copy(fd, 0, 0, sequence, json);
+	if (!err)
+		err = write_copy(fd, 1, second, sequence, json);
+	close(fd);
+	return err;
 }

@@ -7,7 +7,7 @@
 
 /*
  * The two copies that LUKS2 keeps of a header, looked at byte by byte before
- * libcryptsetup mends them without a word. Nothing is written.
+ * libcryptsetup mends them without a word.
  */
 struct header_copy {
 	bool whole;		/* its checksum is right */
@@ -22,5 +22,11 @@ struct header_copies {
 void header_copies_read(struct header_copies *h, const char *path);
 /* Both there and equally new? */
 bool header_copies_healthy(const struct header_copies *h);
+
+/*
+ * Writes new JSON into both, one after the other, as the next change after the
+ * newest that is whole. A negative errno.
+ */
+int header_copies_write(const char *path, const char *json);
 
 #endif

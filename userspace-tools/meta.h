@@ -118,6 +118,53 @@ int meta_token_remove(struct meta *m, int id, struct reason *why);
 int meta_note_set(struct meta *m, const char *type, const char *json, struct reason *why);
 int meta_note_get(struct meta *m, const char *type, char **json, struct reason *why);
 
+/*
+ * Re-encryption. libcryptsetup does it, each step so that power may fail: what
+ * it says of the data is in the header, and the keys stay in their keyslots.
+ */
+enum meta_reencryption {
+	META_SETTLED,		/* none is under way */
+	META_ENCRYPTING,
+	META_DECRYPTING,
+	META_REENCRYPTING,	/* to another key, which is cryptsetup's */
+};
+enum meta_reencryption meta_reencryption(struct meta *m);
+/* By how many sectors it moves the data; 0: it doesn't. */
+uint64_t meta_data_shift(struct meta *m);
+/* Where the data begin on their device, in sectors. */
+uint64_t meta_data_offset(struct meta *m);
+/* Are the data plain, since all of them were decrypted? */
+bool meta_is_plain(struct meta *m);
+/*
+ * Writes into the header that the data, so far plain, are to be encrypted. The
+ * keyslot @slot is there. @shift, in sectors, is where data will begin: the first
+ * @shift sectors are copied to the device's last ones, for which nothing may
+ * need the last 2 * @shift. Nothing else is written to the device.
+ */
+int meta_encrypt_begin(struct meta *m, int slot, struct secmem *secret, size_t secret_size,
+		       uint64_t shift, struct reason *why);
+/*
+ * The same for data that are to be plain. The header is a detached one; if it
+ * has data begin behind another header, they are moved to the device's begin,
+ * which this does with the first piece of them.
+ */
+int meta_decrypt_begin(struct meta *m, int slot, struct secmem *secret, size_t secret_size,
+		       struct reason *why);
+/*
+ * Are all data encrypted, and only the header doesn't say so? *@moved is how many
+ * sectors at the device's end hold a copy of data then, 0 otherwise.
+ */
+void meta_encrypt_over(struct meta *m, bool *over, uint64_t *moved);
+/* The header says so from now on. */
+int meta_encrypt_end(struct meta *m, struct reason *why);
+/*
+ * Does it, or what is left of it, in bytes. @progress says with anything but 0
+ * that it should stop: meta_reencryption() tells whether it was finished.
+ */
+int meta_reencrypt_run(struct meta *m, int slot, struct secmem *secret, size_t secret_size,
+		       int (*progress)(uint64_t size, uint64_t done, void *arg), void *arg,
+		       struct reason *why);
+
 /* RC_BUSY if there is a file of that name. */
 int meta_backup(const char *device, const char *header, const char *file, struct reason *why);
 /*

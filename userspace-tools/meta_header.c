@@ -40,6 +40,11 @@ int meta_backup(const char *device, const char *header, const char *file, struct
 		return reason_set(why, RC_BUSY,
 			"%s exists already: a backup doesn't replace an older one.", file);
 	}
+	rc = meta_must_be_settled(m, "a backup of it would soon lose data", why);
+	if (rc) {
+		meta_free(&m);
+		return rc;
+	}
 	meta_log_start();
 	err = crypt_header_backup(m->cd, CRYPT_LUKS2, file);
 	if (!err)
@@ -69,6 +74,9 @@ static int compare_headers(struct meta *now, struct meta *backup, const char *fi
 		return reason_set(why, RC_DEVICE,
 			"%s is the backup of another disk's header, of UUID %s; that of %s is %s.",
 			file, meta_uuid(backup), now->name, meta_uuid(now));
+	rc = meta_must_be_settled(now, "another header would lose the data", why);
+	if (rc)
+		return rc;
 	mine = dump_json(now);
 	its = dump_json(backup);
 	if (!mine || !its)
@@ -110,7 +118,10 @@ static int check_restore(const char *device, const char *header, const char *fil
 		reason_prefix(why, "No backup");
 		return rc;
 	}
-	if (meta_load(&now, device, header, &found, &ignored))
+	rc = meta_must_be_settled(backup, "where its data are now it doesn't know", why);
+	if (rc)
+		reason_prefix(why, "No backup");
+	else if (meta_load(&now, device, header, &found, &ignored))
 		rc = check_blank(header ? header : device, why);
 	else
 		rc = compare_headers(now, backup, file, why);

@@ -38,4 +38,7 @@ int meta_header_file(const char *path, bool *created, struct reason *why);
 /* A new file is there after a power cut only if its directory says so. -1 with errno. */
 int meta_sync_directory(const char *path);
 
+/* RC_BUSY if a re-encryption is under way; @otherwise: what would come of it. */
+int meta_must_be_settled(struct meta *m, const char *otherwise, struct reason *why);
+
 #endif

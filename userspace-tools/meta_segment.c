@@ -48,6 +48,37 @@ static bool sectors_of(struct json_object *object, const char *name, uint64_t *s
 	return true;
 }
 
+/* What a re-encryption that is under way was begun for: "encrypt" and the like. */
+static const char *reencryption_mode(struct json_object *root)
+{
+	struct json_object *keyslots;
+	const char *type;
+
+	if (!json_object_object_get_ex(root, "keyslots", &keyslots) ||
+	    !json_object_is_type(keyslots, json_type_object))
+		return "";
+	json_object_object_foreach(keyslots, number, keyslot) {
+		(void)number;
+		type = text_of(keyslot, "type");
+		if (type && !strcmp(type, "reencrypt"))
+			return text_of(keyslot, "mode") ? text_of(keyslot, "mode") : "";
+	}
+	return "";
+}
+
+static int not_finished(struct json_object *root, struct reason *why)
+{
+	const char *mode = reencryption_mode(root);
+
+	if (!strcmp(mode, "encrypt") || !strcmp(mode, "decrypt"))
+		return reason_set(why, RC_DEVICE,
+			"%s in place is not finished: 'ssesetup %s --resume-only' goes on with it\n"
+			"('cryptsetup reencrypt --resume-only' where that has begun it).",
+			strcmp(mode, "encrypt") ? "Decryption" : "Encryption", mode);
+	return reason_set(why, RC_DEVICE,
+		"Re-encryption is not finished: 'cryptsetup reencrypt --resume-only' finishes it.");
+}
+
 /* config.requirements.mandatory: what whoever opens the disk must know. */
 static int check_requirements(struct json_object *root, struct reason *why)
 {
@@ -63,8 +94,7 @@ static int check_requirements(struct json_object *root, struct reason *why)
 	name = json_object_get_string(value);
 	if (name && (!strncmp(name, "online-reencrypt", strlen("online-reencrypt")) ||
 		     !strncmp(name, "offline-reencrypt", strlen("offline-reencrypt"))))
-		return reason_set(why, RC_DEVICE,
-			"Re-encryption is not finished: 'cryptsetup reencrypt --resume-only' finishes it.");
+		return not_finished(root, why);
 	return reason_set(why, RC_DEVICE,
 		"The header requires '%s', which dm-sse can't do: open it with cryptsetup.",
 		name ? name : "?");

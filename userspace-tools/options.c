@@ -142,6 +142,14 @@ static const struct {
 		"copy this image or device to the temporary disk" },
 	[OPT_WITH_SNAPSHOTS] = { "with-snapshots", 0, KIND_FLAG, NULL,
 		"also the registered disks of the same UUID" },
+	[OPT_ADD_OUTER] = { "add-outer", 0, KIND_FLAG, NULL,
+		"give a disk with one layer a second one around it" },
+	[OPT_REDUCE_DEVICE_SIZE] = { "reduce-device-size", 0, KIND_SIZE, "SIZE",
+		"the last SIZE bytes are free: room for a header (4M at least)" },
+	[OPT_RESUME_ONLY] = { "resume-only", 0, KIND_FLAG, NULL,
+		"go on with what was interrupted, begin nothing" },
+	[OPT_PROGRESS_FREQUENCY] = { "progress-frequency", 0, KIND_NUMBER, "SECONDS",
+		"a line of progress each so many seconds" },
 };
 
 _Static_assert(NR_OPTS <= 8 * sizeof(opt_set), "an opt_set has a bit for each option");

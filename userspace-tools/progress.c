@@ -61,8 +61,15 @@ void progress_start(struct progress *p, const char *verb, uint64_t total, uint64
 	p->before = before;
 	p->quiet = quiet;
 	p->terminal = isatty(STDOUT_FILENO);
+	p->interval = p->terminal ? TERMINAL_INTERVAL : FILE_INTERVAL;
 	clock_gettime(CLOCK_MONOTONIC, &p->started);
 	p->shown = p->started;
+}
+
+void progress_every(struct progress *p, uint64_t seconds)
+{
+	p->terminal = false;
+	p->interval = (double)seconds;
 }
 
 void progress_show(struct progress *p, uint64_t done)
@@ -70,8 +77,7 @@ void progress_show(struct progress *p, uint64_t done)
 	char eta[32] = "unknown", amount[32];
 	double speed;
 
-	if (p->quiet ||
-	    seconds_since(&p->shown) < (p->terminal ? TERMINAL_INTERVAL : FILE_INTERVAL))
+	if (p->quiet || seconds_since(&p->shown) < p->interval)
 		return;
 	clock_gettime(CLOCK_MONOTONIC, &p->shown);
 	speed = speed_of(p, done, seconds_since(&p->started));

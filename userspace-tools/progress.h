@@ -14,11 +14,14 @@ struct progress {
 	struct timespec started, shown;
 	bool quiet;
 	bool terminal;
+	double interval;	/* seconds between two lines */
 };
 
 /* @quiet: say nothing at all. */
 void progress_start(struct progress *p, const char *verb, uint64_t total, uint64_t before,
 		    bool quiet);
+/* A line each @seconds instead, on a terminal too. */
+void progress_every(struct progress *p, uint64_t seconds);
 /* Twice a second on a terminal, where it overwrites itself; else every half minute. */
 void progress_show(struct progress *p, uint64_t done);
 /* The last line, whether all was done or not. */

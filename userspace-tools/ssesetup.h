@@ -32,6 +32,8 @@ int cmd_header_backup(const struct options *o, int argc, char **argv);
 int cmd_header_restore(const struct options *o, int argc, char **argv);
 int cmd_shred(const struct options *o, int argc, char **argv);
 int cmd_copy(const struct options *o, int argc, char **argv);
+int cmd_encrypt(const struct options *o, int argc, char **argv);
+int cmd_decrypt(const struct options *o, int argc, char **argv);
 int cmd_assign(const struct options *o, int argc, char **argv);
 int cmd_lease_renew(const struct options *o, int argc, char **argv);
 int cmd_des_create(const struct options *o, int argc, char **argv);

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ssesetup encrypt DEVICE, and --add-outer
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "audit.h"
+#include "blockdev.h"
+#include "encrypt.h"
+#include "header_place.h"
+#include "inplace.h"
+#include "rewrap.h"
+#include "ssesetup.h"
+
+#define INNER	0
+#define OUTER	1
+
+#define MIB			(UINT64_C(1) << 20)
+/* The room of LUKS2's keyslots ends at 128 MiB. */
+#define SHIFT_MAX		(128 * MIB)
+
+struct encrypting {
+	struct encryption e;
+	bool outer;
+	bool resume_only;
+	int lock;
+	char header[PATH_MAX];	/* its absolute name */
+	struct disk disk;
+};
+
+/* Where a begin that was cut off may have left its copy, if nobody says. */
+static const uint64_t usual_shifts[] = { PLACE_HEADER_BYTES, 16 * MIB };
+
+static int finish_audited(const struct encrypting *c, uint64_t shift, const char *uuid,
+			  struct reason *why)
+{
+	char device[PATH_MAX];
+	struct audit_subject subject = { .device = device, .uuid = uuid };
+	struct audit audit;
+	int rc;
+
+	blockdev_absolute(c->e.device, device, sizeof(device));
+	rc = audit_intent(&audit, AUDIT_ENCRYPT, &subject, why);
+	if (rc)
+		return rc;
+	rc = place_finish(c->e.device, shift, why);
+	audit_result(&audit, rc ? why : NULL);
+	return rc;
+}
+
+/* Before anything loads a header there: half of one may be what is left. */
+static int finish_begin(struct encrypting *c, struct reason *why)
+{
+	const uint64_t *shifts = c->e.shift ? &c->e.shift : usual_shifts;
+	size_t nr = c->e.shift ? 1 : sizeof(usual_shifts) / sizeof(usual_shifts[0]), i;
+	enum place_state state;
+	char uuid[UUID_TEXT_SIZE];
+	int rc = RC_OK;
+
+	if (c->e.header)
+		return RC_OK;
+	for (i = 0; i < nr && !rc; i++) {
+		rc = place_look(c->e.device, shifts[i], &state, uuid, why);
+		if (!rc && state == PLACE_CUT)
+			return finish_audited(c, shifts[i], uuid, why);
+		if (!rc && state == PLACE_STALE)
+			diag_warn("An encryption of %s was begun once and cut off, and the data were written to since:\n"
+				  "nothing of it is used.", c->e.device);
+	}
+	return rc;
+}
+
+static int check_wish(const struct encrypting *c, struct reason *why)
+{
+	const struct disk *d = &c->disk;
+	const char *set = c->e.o->str[OPT_DES];
+
+	if (!d->ours)
+		return reason_set(why, RC_PARAM,
+			"%s is a LUKS2 volume of no disk encryption set: 'ssesetup assign' takes it into one.",
+			d->device);
+	if (set && strcmp(set, d->des))
+		return reason_set(why, RC_PARAM, "%s belongs to disk encryption set %s, not to %s.",
+				  d->device, d->des, set);
+	if (!c->outer && d->nr_layers > 1)
+		return reason_set(why, RC_PARAM,
+			"%s has two layers: what is under way is 'ssesetup encrypt --add-outer'.",
+			d->device);
+	return RC_OK;
+}
+
+/* With the layer around it there, the keyslot of the single one isn't needed. */
+static int settle_inner(struct encrypting *c, struct des_keys *dk, struct reason *why)
+{
+	struct des_keys_use use = { .device = c->disk.device };
+	struct rewrap_leftovers leftovers;
+	struct disk *d = &c->disk;
+	struct meta *meta;
+	int rc;
+
+	rc = disk_reach(d, dk, why);
+	if (!rc)
+		rc = disk_unlock_layer(d, INNER, dk, why);
+	if (rc)
+		return rc;
+	meta = d->layer[INNER].meta;
+	use.uuid = meta_uuid(meta);
+	/* Of one that was cut off here the keyslot may be gone, and its token left. */
+	rc = rewrap_clean(meta, dk, &use, &leftovers, why);
+	return rc ? rc : rewrap_retire_others(meta, d->layer[INNER].token.id, why);
+}
+
+static int run(struct encrypting *c, struct des_keys *dk, struct reason *why)
+{
+	struct disk *d = &c->disk;
+	unsigned int outermost = d->nr_layers - 1;
+	int rc;
+
+	rc = des_keys_usable(dk, why);
+	if (!rc)
+		rc = disk_register(d, NULL, why);
+	if (!rc && meta_reencryption(d->layer[outermost].meta) == META_ENCRYPTING)
+		rc = inplace_run(c->e.o, d, outermost, dk, "encrypted", why);
+	if (!rc && c->outer)
+		rc = settle_inner(c, dk, why);
+	return rc;
+}
+
+static int run_audited(struct encrypting *c, struct reason *why)
+{
+	struct disk *d = &c->disk;
+	struct audit_subject subject = {
+		.des = d->des,
+		.device = d->device,
+		.uuid = disk_uuid(d),
+	};
+	struct des_keys dk;
+	struct audit audit;
+	int rc;
+
+	rc = audit_intent(&audit, AUDIT_ENCRYPT, &subject, why);
+	if (rc)
+		return rc;
+	rc = disk_open_keys(d, &dk, why);
+	if (!rc) {
+		rc = run(c, &dk, why);
+		des_keys_close(&dk);
+	}
+	audit_result(&audit, rc ? why : NULL);
+	return rc;
+}
+
+static int go_on(struct encrypting *c, struct reason *why)
+{
+	enum meta_reencryption state;
+	int rc;
+
+	rc = check_wish(c, why);
+	if (!rc)
+		rc = disk_lock(&c->disk, why);
+	if (rc)
+		return rc;
+	state = meta_reencryption(c->disk.layer[c->disk.nr_layers - 1].meta);
+	if (state == META_SETTLED) {
+		printf("%s: is encrypted already, under set %s.\n", c->disk.device, c->disk.des);
+		if (!c->outer)
+			return RC_OK;
+	} else if (state != META_ENCRYPTING) {
+		return reason_set(why, RC_PARAM,
+			"%s is being %s: that has to be finished first.", c->disk.device,
+			state == META_DECRYPTING ? "decrypted" : "re-encrypted");
+	}
+	return run_audited(c, why);
+}
+
+static int begin_plain(struct encrypting *c, struct reason *why)
+{
+	const char *set = c->e.o->str[OPT_DES] ? c->e.o->str[OPT_DES] : DES_DEFAULT;
+	struct des_keys dk;
+	int rc;
+
+	rc = des_keys_open(&dk, set, why);
+	if (rc)
+		return rc;
+	rc = encrypt_begin(&c->e, &dk, why);
+	des_keys_close(&dk);
+	return rc;
+}
+
+static int begin(struct encrypting *c, struct reason *why)
+{
+	int rc;
+
+	if (c->resume_only)
+		return reason_set(why, RC_PARAM, "No encryption of %s is under way: nothing to go on with.",
+				  c->e.device);
+	if (!c->e.shift && !c->e.header)
+		return reason_set(why, RC_PARAM,
+			"Where to have the header of %s? --reduce-device-size 4M says that the last 4 MiB of the\n"
+			"device are free, to make room for it; --header FILE keeps it elsewhere.",
+			c->e.device);
+	rc = c->outer ? encrypt_begin_outer(&c->e, why) : begin_plain(c, why);
+	if (!rc)
+		rc = disk_load(&c->disk, c->e.device, c->e.header, why);
+	return rc;
+}
+
+/* Is there a header that the disk has, or will have? */
+static int load(struct encrypting *c, bool *there, struct reason *why)
+{
+	struct meta *meta = NULL;
+	struct stat st;
+	bool found;
+	int rc;
+
+	*there = false;
+	if (c->e.header && stat(c->e.header, &st))
+		return RC_OK;
+	rc = meta_load(&meta, c->e.device, c->e.header, &found, why);
+	meta_free(&meta);
+	if (rc && !found && rc == RC_DEVICE && !(c->e.header && S_ISREG(st.st_mode) && st.st_size))
+		return RC_OK;
+	if (rc)
+		return rc;
+	*there = true;
+	return disk_load(&c->disk, c->e.device, c->e.header, why);
+}
+
+static int encrypt(struct encrypting *c, struct reason *why)
+{
+	bool there;
+	int rc;
+
+	rc = inplace_claim(c->e.device, "encrypted", &c->e.sectors, why);
+	if (!rc)
+		rc = finish_begin(c, why);
+	if (!rc)
+		rc = load(c, &there, why);
+	if (rc)
+		return rc;
+	/* One layer is what --add-outer begins with, and ends with nothing of its own. */
+	if (there && c->outer && c->disk.nr_layers == 1 &&
+	    meta_reencryption(c->disk.layer[INNER].meta) == META_SETTLED) {
+		disk_close(&c->disk);
+		there = false;
+	}
+	if (!there)
+		rc = begin(c, why);
+	return rc ? rc : go_on(c, why);
+}
+
+static int check_arguments(struct encrypting *c, const struct options *o)
+{
+	uint64_t room = o->num[OPT_REDUCE_DEVICE_SIZE], sector = o->num[OPT_SECTOR_SIZE];
+
+	if (opt_given(o, OPT_DES) && !des_name_ok(o->str[OPT_DES]))
+		return diag_fail(RC_PARAM, "'%s' can't be the name of a disk encryption set.",
+				 o->str[OPT_DES]);
+	if (opt_given(o, OPT_HEADER) && opt_given(o, OPT_REDUCE_DEVICE_SIZE))
+		return diag_fail(RC_PARAM,
+			"--header keeps the header elsewhere: no room is needed, leave --reduce-device-size out.");
+	if (opt_given(o, OPT_SECTOR_SIZE) &&
+	    (c->outer || (sector != 512 && sector != 1024 && sector != 2048 && sector != 4096)))
+		return diag_fail(RC_PARAM, c->outer ?
+			"--sector-size is not for --add-outer: both layers have the same." :
+			"--sector-size must be 512, 1024, 2048 or 4096.");
+	if (!opt_given(o, OPT_REDUCE_DEVICE_SIZE))
+		return RC_OK;
+	if (room < 2 * PLACE_HEADER_BYTES || room > 2 * SHIFT_MAX || room % (2 * 4096))
+		return diag_fail(RC_PARAM,
+			"--reduce-device-size takes twice what the header gets: from 4M to 256M, in steps of 8K.");
+	c->e.shift = room / 2;
+	return RC_OK;
+}
+
+int cmd_encrypt(const struct options *o, int argc, char **argv)
+{
+	struct encrypting c = {
+		.e = { .o = o, .device = argv[0] },
+		.outer = opt_given(o, OPT_ADD_OUTER),
+		.resume_only = opt_given(o, OPT_RESUME_ONLY),
+		.lock = -1,
+	};
+	struct reason why = { 0 };
+	int rc;
+
+	(void)argc;
+	rc = check_arguments(&c, o);
+	if (rc || opt_given(o, OPT_TEST_ARGS))
+		return rc;
+	if (opt_given(o, OPT_HEADER)) {
+		blockdev_absolute(o->str[OPT_HEADER], c.header, sizeof(c.header));
+		c.e.header = c.header;
+	}
+	disk_init(&c.disk);
+	rc = inplace_lock(c.e.device, &c.lock, &why);
+	if (!rc)
+		rc = encrypt(&c, &why);
+	disk_close(&c.disk);
+	if (c.lock >= 0)
+		close(c.lock);
+	if (rc)
+		reason_say(&why);
+	inplace_end();
+	return rc;
+}
