@@ -1,0 +1,190 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The power fails while a disk is encrypted in place, gets a second layer, or is
+# decrypted: whatever had reached the disk by then goes on with the same command,
+# and has the data in the end.
+#
+#	encrypt -> disk, and what its header's file lies on
+#	                |
+#	          dm-log-writes -> device
+#	                |
+#	               log: replayed write by write onto a copy
+#
+#	POWERCUT_POINTS=N	at how many writes of each (default 6); "all"
+#	POWERCUT_SEED=N		which ones
+
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+need_cmd cryptsetup mkfs.ext4
+need_module dm-crypt dm-log-writes loop
+load_module
+own_state
+REPLAY=$(tool replaylog)
+
+POINTS=${POWERCUT_POINTS:-6}
+RANDOM=${POWERCUT_SEED:-$$}
+diag "POWERCUT_SEED=${POWERCUT_SEED:-$$}"
+MIB=1048576
+DATA_MIB=6
+# The disk, and behind it a file system for its header's file.
+DISK_MIB=14
+FILES_MIB=8
+LOGGED=/dev/mapper/dmsse-logged
+MAP=/dev/mapper/dmsse-cut
+FILES=$WORK/files
+mkdir "$FILES"
+
+ssesetup() {
+	"$SSESETUP" "$@" </dev/null
+}
+
+mark() {
+	dmsetup message dmsse-logged 0 mark "$1"
+}
+
+# DEVICE: its two parts, and the file system mounted.
+take_apart() {
+	dmsetup create dmsse-disk --table "0 $((DISK_MIB * 2048)) linear $1 0" &&
+		dmsetup create dmsse-files --table "0 $((FILES_MIB * 2048)) linear $1 $((DISK_MIB * 2048))" &&
+		mount -t ext4 /dev/mapper/dmsse-files "$FILES"
+}
+
+put_together() {
+	[ ! -b "$MAP" ] || ssesetup close "${MAP##*/}"
+	! mountpoint -q "$FILES" || umount "$FILES"
+	dm_remove dmsse-disk
+	dm_remove dmsse-files
+}
+at_exit put_together
+
+# What the disk holds at last, opened or, if it was decrypted, as it is.
+holds_data() {
+	local kind=$1 device=/dev/mapper/dmsse-disk
+
+	if [ "$kind" != decrypt ]; then
+		ssesetup open "$device" "${MAP##*/}" 2>&1 || return
+		device=$MAP
+	fi
+	cmp -n $((DATA_MIB * MIB)) "$WORK/data" "$device" 2>&1
+	[ ! -b "$MAP" ] || ssesetup close "${MAP##*/}"
+}
+
+# One that was decrypted has no header, and the file went last.
+is_over() {
+	[ "$1" = decrypt ] && [ ! -e "$FILES/header" ] &&
+		cmp -s -n $((DATA_MIB * MIB)) "$WORK/data" /dev/mapper/dmsse-disk
+}
+
+# A copy that has what was written by then: "" if all is well.
+judge() {
+	local kind=$1 out loop
+
+	shift
+	cp --sparse=always "$WORK/replayed" "$WORK/cut.img"
+	loop=$(losetup -f --show "$WORK/cut.img") || return
+	if take_apart "$loop"; then
+		if out=$(ssesetup -q "$@" 2>&1) || is_over "$kind"; then
+			holds_data "$kind"
+		else
+			echo "doesn't go on: $out"
+		fi
+	else
+		echo "can't be taken apart"
+	fi
+	put_together
+	losetup -d "$loop"
+}
+
+# Of the writes 1 to $1: the last ones, and some by chance.
+choose() {
+	if [ "$POINTS" = all ] || [ "$POINTS" -ge "$1" ]; then
+		seq 1 "$1"
+		return
+	fi
+	{
+		for ((i = 0; i < POINTS / 3; i++)); do
+			echo $(($1 - i))
+		done
+		for ((i = POINTS / 3; i < POINTS; i++)); do
+			echo $((1 + RANDOM % $1))
+		done
+	} | sort -nu
+}
+
+# KIND ARGUMENTS-OF-SSESETUP...: what is under way while the power fails.
+cut_it() {
+	local kind=$1 number count mark begun="" writes=0 at=0 bad="" judged=0 out
+	local -A wanted=()
+
+	shift
+	dmsetup suspend dmsse-logged
+	dd if="$DEVICE" of="$WORK/replayed" bs=1M iflag=direct conv=sparse status=none
+	mark "begin-$kind"
+	dmsetup resume dmsse-logged
+	check "$kind" ssesetup -q "$@" || return
+	mark "end-$kind"
+	is "... it has the data" "$(holds_data "$kind")" ""
+
+	$REPLAY "$LOG" >"$WORK/log" || bail "no log"
+	writes=$(awk -v k="$kind" '$4 == "end-" k {exit} on && $3 > 0 {n++} $4 == "begin-" k {on = 1}
+				   END {print n + 0}' "$WORK/log")
+	check "... the log has its writes" [ "$writes" -gt 20 ]
+	while read -r number; do
+		wanted[$number]=1
+	done < <(choose "$writes")
+	put_together
+	while read -r number _ count mark; do
+		[ "$mark" != "end-$kind" ] || break
+		if [ "$mark" = "begin-$kind" ]; then
+			begun=$number
+			continue
+		fi
+		if [ -z "$begun" ] || [ "$count" = 0 ]; then
+			continue
+		fi
+		at=$((at + 1))
+		if [ -n "${wanted[$at]:-}" ]; then
+			# In the middle of a write, and after it.
+			if [ $((at % 2)) = 0 ]; then
+				$REPLAY "$LOG" "$WORK/replayed" "$number" half
+			else
+				$REPLAY "$LOG" "$WORK/replayed" "$number" $((number + 1))
+			fi
+			judged=$((judged + 1))
+			out=$(judge "$kind" "$@")
+			[ -z "$out" ] || bad+="write $at of $writes: $out"$'\n'
+		fi
+		$REPLAY "$LOG" "$WORK/replayed" "$number" $((number + 1))
+	done <"$WORK/log"
+	is "after $judged of $writes writes it goes on, and has the data" "$bad" ""
+	take_apart $LOGGED || bail "the device can't be taken apart"
+}
+
+# Set by make_disk.
+DEVICE='' LOG=''
+make_disk DEVICE $((DISK_MIB + FILES_MIB))
+make_disk LOG 256
+mkfs.ext4 -q -E offset=$((DISK_MIB * MIB)) "$DEVICE" ${FILES_MIB}M || bail "no file system"
+head -c ${DATA_MIB}M /dev/urandom >"$WORK/data"
+dd if="$WORK/data" of="$DEVICE" bs=1M oflag=direct conv=notrunc status=none
+dm_create dmsse-logged "0 $(sectors "$DEVICE") log-writes $DEVICE $LOG" || bail "no dm-log-writes"
+take_apart $LOGGED || bail "no file system"
+
+cut_it encrypt encrypt /dev/mapper/dmsse-disk --reduce-device-size 4M
+# There and back, for a disk with one layer.
+cut_it decrypt decrypt /dev/mapper/dmsse-disk --header "$FILES/header"
+
+OUT=$(ssesetup -q encrypt /dev/mapper/dmsse-disk --reduce-device-size 4M --recovery-key 2>&1) ||
+	bail "not encrypted again: $OUT"
+sed -n 's/^Recovery key: //p' <<<"$OUT" | tr -d '\r\n' >"$WORK/recovery"
+cut_it outer encrypt --add-outer /dev/mapper/dmsse-disk --reduce-device-size 4M
+# The inner header is where the outer layer's data begin, and has kept its keyslots.
+check "the outer layer is read" ssesetup header backup /dev/mapper/dmsse-disk \
+	--header-backup-file "$WORK/backup"
+check "the inner one's recovery key opens it with stock cryptsetup" cryptsetup open --test-passphrase \
+	--key-file "$WORK/recovery" "$WORK/backup.inner"
+put_together
+dm_remove dmsse-logged
+done_testing
