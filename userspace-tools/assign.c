@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "assign.h"
+#include "policy.h"
 #include "rewrap.h"
 
 static int copy_instead(struct reason *why, const struct disk *d, const struct des *to,
@@ -29,7 +30,7 @@ int assign_check(const struct disk *d, const struct des *from, const struct des 
 			"'ssesetup encrypt --add-outer %.120s --des %s' gives it a second one, where the disk has room;\n"
 			"'ssesetup copy %.120s DESTINATION --des %s' copies the data to a new disk.",
 			d->device, to->name, d->device, to->name);
-	return RC_OK;
+	return policy_check_layers(d->device, to->name, d->nr_layers, why);
 }
 
 /* Does the header have a keyslot of the set, proved to open when the layer was unlocked? */

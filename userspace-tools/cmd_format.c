@@ -3,6 +3,7 @@
  * ssesetup format DEVICE
  */
 #include "new_disk.h"
+#include "policy.h"
 #include "ssesetup.h"
 
 static int format(const struct options *o, struct format_params *p, struct reason *why)
@@ -22,9 +23,10 @@ static int format(const struct options *o, struct format_params *p, struct reaso
 
 int cmd_format(const struct options *o, int argc, char **argv)
 {
-	const char *set = o->str[OPT_DES] ? o->str[OPT_DES] : DES_DEFAULT;
+	const char *given = o->str[OPT_DES];
 	uint64_t sector_size = opt_given(o, OPT_SECTOR_SIZE) ? o->num[OPT_SECTOR_SIZE] : 4096;
 	struct reason why = { 0 };
+	char set[DES_NAME_MAX];
 	struct des_keys dk;
 	struct format_params p = {
 		.device = argv[0],
@@ -40,11 +42,13 @@ int cmd_format(const struct options *o, int argc, char **argv)
 	(void)argc;
 	if (sector_size != 512 && sector_size != 1024 && sector_size != 2048 && sector_size != 4096)
 		return diag_fail(RC_PARAM, "--sector-size must be 512, 1024, 2048 or 4096.");
-	if (!des_name_ok(set))
-		return diag_fail(RC_PARAM, "'%s' can't be the name of a disk encryption set.", set);
+	if (given && !des_name_ok(given))
+		return diag_fail(RC_PARAM, "'%s' can't be the name of a disk encryption set.", given);
 	if (opt_given(o, OPT_TEST_ARGS))
 		return RC_OK;
-	rc = des_keys_open(&dk, set, &why);
+	rc = policy_default_des(given, set, &why);
+	if (!rc)
+		rc = des_keys_open(&dk, set, &why);
 	if (rc)
 		return reason_say(&why);
 	rc = format(o, &p, &why);

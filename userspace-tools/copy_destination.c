@@ -8,6 +8,7 @@
 #include "clone.h"
 #include "copy_destination.h"
 #include "new_disk.h"
+#include "policy.h"
 
 #define SECTOR_BYTES	4096
 
@@ -144,11 +145,13 @@ static int begin(struct copy_destination *d, const struct options *o,
 		 const struct copy_note *source, bool agreed, struct disk *disk,
 		 struct reason *why)
 {
-	const char *set = o->str[OPT_DES] ? o->str[OPT_DES] : DES_DEFAULT;
+	char set[DES_NAME_MAX];
 	struct des_keys dk;
 	int rc;
 
-	rc = des_keys_open(&dk, set, why);
+	rc = policy_default_des(o->str[OPT_DES], set, why);
+	if (!rc)
+		rc = des_keys_open(&dk, set, why);
 	if (rc)
 		return rc;
 	rc = make_disk(d, o, &dk, source, agreed, disk, why);

@@ -99,6 +99,7 @@ void diag_result(int rc)
 		[RC_NOMEM]	= "out of memory",
 		[RC_DEVICE]	= "wrong device or file specified",
 		[RC_BUSY]	= "device already exists or device is busy",
+		[RC_FOUND]	= "something was found",
 	};
 
 	if (rc == RC_OK)

@@ -12,6 +12,9 @@ enum exit_code {
 	RC_NOMEM	= 3,
 	RC_DEVICE	= 4,	/* wrong device or file */
 	RC_BUSY		= 5,	/* device exists already or is in use */
+
+	/* Ours: */
+	RC_FOUND	= 6,	/* a check has found what it looks for */
 };
 
 void diag_setup(bool verbose, bool debug);

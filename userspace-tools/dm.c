@@ -330,6 +330,69 @@ int dm_each_node(int (*fn)(const struct dm_node *node, void *arg), void *arg)
 	return each_name(each_node, &e);
 }
 
+/* Their tables have numbers of devices and no secret. */
+static bool table_is_harmless(const char *type)
+{
+	static const char * const types[] = {
+		DMSSE_TARGET, "linear", "cache", "writecache", "thin-pool", "era", "clone",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (!strcmp(type, types[i]))
+			return true;
+	return false;
+}
+
+static struct dm_task *query_device(int type, unsigned int major, unsigned int minor, int *err)
+{
+	struct dm_task *dmt = dm_task_create(type);
+
+	*err = ENOMEM;
+	if (!dmt)
+		return NULL;
+	if (dm_task_set_major(dmt, (int)major) && dm_task_set_minor(dmt, (int)minor) &&
+	    dm_task_no_flush(dmt)) {
+		if (dm_task_run(dmt))
+			return dmt;
+		*err = task_errno(dmt);
+	}
+	dm_task_destroy(dmt);
+	return NULL;
+}
+
+int dm_each_target(unsigned int major, unsigned int minor,
+		   int (*fn)(const char *type, const char *params, void *arg), void *arg)
+{
+	bool harmless = true;
+	struct dm_task *dmt;
+	uint64_t start, length;
+	char *type, *params;
+	void *next = NULL;
+	int err, rc = 0;
+
+	dmt = query_device(DM_DEVICE_STATUS, major, minor, &err);
+	if (!dmt)
+		return err;
+	do {
+		next = dm_get_next_target(dmt, next, &start, &length, &type, &params);
+		harmless &= !type || table_is_harmless(type);
+	} while (next);
+	if (harmless) {
+		dm_task_destroy(dmt);
+		dmt = query_device(DM_DEVICE_TABLE, major, minor, &err);
+		if (!dmt)
+			return err;
+	}
+	do {
+		next = dm_get_next_target(dmt, next, &start, &length, &type, &params);
+		if (type)
+			rc = fn(type, harmless ? params : NULL, arg);
+	} while (next && !rc);
+	dm_task_destroy(dmt);
+	return rc;
+}
+
 int dm_reload(const char *name, const struct dm_load *load)
 {
 	struct dm_task *dmt = dm_task_create(DM_DEVICE_RELOAD);

@@ -61,6 +61,14 @@ struct dm_node {
 /* Calls @fn for every mapping until it returns nonzero; returns that, or an errno. */
 int dm_each_node(int (*fn)(const struct dm_node *node, void *arg), void *arg);
 
+/*
+ * Calls @fn for each target of a mapping until it returns nonzero; returns that,
+ * or an errno. @params: of the table; NULL if that isn't looked at, since it may
+ * bring a key into this process.
+ */
+int dm_each_target(unsigned int major, unsigned int minor,
+		   int (*fn)(const char *type, const char *params, void *arg), void *arg);
+
 struct dm_load {
 	uint64_t size;
 	const char *params;

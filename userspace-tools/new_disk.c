@@ -7,6 +7,7 @@
 #include "blockdev.h"
 #include "confirm.h"
 #include "new_disk.h"
+#include "policy.h"
 #include "recovery.h"
 #include "signature.h"
 
@@ -18,6 +19,8 @@ int new_disk_check(const struct options *o, struct format_params *p, struct reas
 	if (!rc)
 		rc = format_pair(&p->dk->des, opt_given(o, OPT_DOUBLE), o->str[OPT_DOUBLE], &p->pair,
 				 why);
+	if (!rc)
+		rc = policy_check_layers(p->device, p->dk->des.name, p->pair ? 2 : 1, why);
 	return rc ? rc : format_check_size(p, why);
 }
 

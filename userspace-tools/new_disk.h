@@ -7,7 +7,7 @@
 
 /* What format and copy do around format_disk(). */
 
-/* Sets p->pair; refuses what can't be formatted. Writes nothing. */
+/* Sets p->pair; refuses what can't be formatted, or the policy doesn't allow. Writes nothing. */
 int new_disk_check(const struct options *o, struct format_params *p, struct reason *why);
 /* Asks whether what is on the device may go. */
 int new_disk_confirm(const struct options *o, const struct format_params *p, struct reason *why);

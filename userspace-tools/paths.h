@@ -13,6 +13,7 @@
 #define PATH_CONFIG	PATH_ROOT "/etc/dm-sse"
 #define PATH_DES	PATH_CONFIG "/des"
 #define PATH_HOST_CONF	PATH_CONFIG "/dm-sse.conf"
+#define PATH_POLICY	PATH_CONFIG "/policy.conf"
 
 /* What ssesetup remembers. */
 #define PATH_STATE	PATH_ROOT "/var/lib/dm-sse"
@@ -25,5 +26,8 @@
 
 /* Gone with the next boot. */
 #define PATH_RUN	PATH_ROOT "/run/dm-sse"
+
+/* What the kernel says. */
+#define PATH_SYS_BLOCK	PATH_ROOT "/sys/class/block"
 
 #endif

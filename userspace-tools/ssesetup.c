@@ -114,6 +114,8 @@ static const struct command {
 	{ "header", "restore", "DEVICE", 1, 1, true,
 	  OPT_BIT(OPT_HEADER) | OPT_BIT(OPT_HEADER_BACKUP_FILE), cmd_header_restore,
 	  "put saved headers back" },
+	{ "check", NULL, "[NAME]", 0, 1, true, OPT_BIT(OPT_ALL) | OPT_BIT(OPT_JSON), cmd_check,
+	  "say where data rest in clear, and what breaks the policy" },
 	{ "lease", "renew", "[NAME]", 0, 1, true, OPT_BIT(OPT_ALL) | OPT_BIT(OPT_DUE),
 	  cmd_lease_renew, "prove that the key is usable, and let disks go on" },
 	{ "des", "create", "NAME", 1, 1, true, OPT_BIT(OPT_TYPE) | OPTS_DES, cmd_des_create,

@@ -35,6 +35,7 @@ int cmd_copy(const struct options *o, int argc, char **argv);
 int cmd_encrypt(const struct options *o, int argc, char **argv);
 int cmd_decrypt(const struct options *o, int argc, char **argv);
 int cmd_assign(const struct options *o, int argc, char **argv);
+int cmd_check(const struct options *o, int argc, char **argv);
 int cmd_lease_renew(const struct options *o, int argc, char **argv);
 int cmd_des_create(const struct options *o, int argc, char **argv);
 int cmd_des_list(const struct options *o, int argc, char **argv);
