@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "blockdev.h"
+#include "cache.h"
 #include "diag.h"
 #include "dm.h"
 #include "lease.h"
 #include "opened.h"
 #include "ssesetup.h"
+#include "table.h"
 #include "temp.h"
 
 static int busy(const char *name, const struct dm_mapping *m)
@@ -81,11 +83,95 @@ static int close_temporary(const char *name, const struct dm_mapping *m, bool de
 	return err;
 }
 
+/* The cache that the mapping lies on, if it does. */
+static bool find_cache(const struct dm_mapping *m, struct cache_stack *s)
+{
+	unsigned int major, minor;
+	struct sse_table t;
+	bool found;
+
+	if (table_parse(m->table, &t))
+		return false;
+	found = sscanf(t.device, "%u:%u", &major, &minor) == 2 && cache_stack_find(major, minor, s);
+	table_free(&t);
+	return found;
+}
+
+/* One whose close was cut off: the disk is gone, its cache isn't. *@found: there was one. */
+static int close_left(const char *name, bool *found)
+{
+	struct reason why = { 0 };
+	struct cache_stack s;
+	struct dm_mapping m;
+	bool exists;
+	int rc;
+
+	*found = false;
+	rc = dm_ready();
+	if (rc || dm_query(name, &m))
+		return rc;
+	exists = m.exists;
+	dm_mapping_free(&m);
+	if (exists || !cache_stack_find_left(name, &s))
+		return RC_OK;
+	*found = true;
+	lease_drop(name);
+	return cache_close(name, &s, &why) ? reason_say(&why) : RC_OK;
+}
+
+static int cancel_deferred(const char *name, const struct dm_mapping *m)
+{
+	struct cache_stack s;
+	int err;
+
+	if (!m->deferred_remove)
+		return diag_fail(RC_PARAM, "No deferred close of device %s is waiting.", name);
+	err = dm_message(name, "@cancel_deferred_remove");
+	if (err)
+		return diag_kernel_refusal("Cancelling the deferred close", err, NULL);
+	if (find_cache(m, &s))
+		cache_stack_cancel_deferred(&s);
+	return RC_OK;
+}
+
+static int close_mapping(const char *name, const struct dm_mapping *m, bool deferred)
+{
+	struct reason why = { 0 };
+	struct cache_stack s;
+	bool cached;
+	int err;
+
+	if (m->in_use && !deferred)
+		return busy(name, m);
+	cached = find_cache(m, &s);
+	/* Nobody will be there to write the cache back when the last user goes. */
+	if (!m->in_use)
+		deferred = false;
+	if (lease_is_ours(m))
+		err = close_ours(name, m, deferred);
+	else if (temp_is(m))
+		err = close_temporary(name, m, deferred);
+	else
+		err = dm_remove(name, deferred);
+	if (err == EBUSY)
+		return busy(name, m);
+	if (err)
+		return diag_kernel_refusal("Closing the device", err, NULL);
+	if (!cached)
+		return RC_OK;
+	if (!deferred)
+		return cache_close(name, &s, &why) ? reason_say(&why) : RC_OK;
+	cache_stack_defer(&s);
+	diag_verbose("The cache of %s is not written back: the disk opens with it only.", name);
+	return RC_OK;
+}
+
 int cmd_close(const struct options *o, int argc, char **argv)
 {
 	struct dm_mapping m;
 	const char *name;
-	int rc, err;
+	bool left;
+	int rc;
 
 	(void)argc;
 	name = dm_name(argv[0]);
@@ -95,35 +181,16 @@ int cmd_close(const struct options *o, int argc, char **argv)
 		return diag_fail(RC_PARAM, "--deferred and --cancel-deferred exclude each other.");
 	if (opt_given(o, OPT_TEST_ARGS))
 		return RC_OK;
+	rc = close_left(name, &left);
+	if (rc || left)
+		return rc;
 	rc = dm_find(name, &m);
 	if (rc)
 		return rc;
-
-	if (opt_given(o, OPT_CANCEL_DEFERRED)) {
-		if (!m.deferred_remove) {
-			rc = diag_fail(RC_PARAM, "No deferred close of device %s is waiting.", name);
-			goto out;
-		}
-		err = dm_message(name, "@cancel_deferred_remove");
-		if (err)
-			rc = diag_kernel_refusal("Cancelling the deferred close", err, NULL);
-		goto out;
-	}
-	if (m.in_use && !opt_given(o, OPT_DEFERRED)) {
-		rc = busy(name, &m);
-		goto out;
-	}
-	if (lease_is_ours(&m))
-		err = close_ours(name, &m, opt_given(o, OPT_DEFERRED));
-	else if (temp_is(&m))
-		err = close_temporary(name, &m, opt_given(o, OPT_DEFERRED));
+	if (opt_given(o, OPT_CANCEL_DEFERRED))
+		rc = cancel_deferred(name, &m);
 	else
-		err = dm_remove(name, opt_given(o, OPT_DEFERRED));
-	if (err == EBUSY)
-		rc = busy(name, &m);
-	else if (err)
-		rc = diag_kernel_refusal("Closing the device", err, NULL);
-out:
+		rc = close_mapping(name, &m, opt_given(o, OPT_DEFERRED));
 	dm_mapping_free(&m);
 	return rc;
 }

@@ -3,11 +3,13 @@
  * ssesetup header restore DEVICE --header-backup-file FILE
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "audit.h"
 #include "blockdev.h"
+#include "cache.h"
 #include "confirm.h"
 #include "disk.h"
 #include "rollback.h"
@@ -20,6 +22,7 @@ struct restore {
 	const char *file;
 	char inner_file[PATH_MAX];
 	struct disk backup;		/* the headers as they are in the files */
+	char *cache_note;		/* of the header that is replaced; NULL: none */
 };
 
 /* A backup is a header that isn't where its data are. */
@@ -77,7 +80,9 @@ static int check_target(struct restore *r, bool *empty, struct reason *why)
 	if (meta_load(&now, r->device, r->header, &found, &ignored))
 		return RC_OK;
 	*empty = false;
-	if (strcmp(meta_uuid(now), uuid))
+	/* A cache may have been used, and another time be full, since the backup was made. */
+	rc = meta_note_get(now, CACHE_NOTE_TYPE, &r->cache_note, why);
+	if (!rc && strcmp(meta_uuid(now), uuid))
 		rc = reason_set(why, RC_DEVICE,
 			"%s is the backup of another disk's header, of UUID %s; that of %s is %s.",
 			r->file, uuid, r->header ? r->header : r->device, meta_uuid(now));
@@ -120,7 +125,7 @@ static int restore_inner(struct restore *r, struct disk *d, struct des_keys *dk,
 	return rc ? rc : disk_reach(d, dk, why);
 }
 
-static int restore(struct restore *r, struct disk *d, struct reason *why)
+static int restore(struct restore *r, struct disk *d, bool empty, struct reason *why)
 {
 	struct des_keys dk;
 	int rc;
@@ -128,6 +133,8 @@ static int restore(struct restore *r, struct disk *d, struct reason *why)
 	rc = meta_restore(r->device, r->header, r->file, why);
 	if (!rc)
 		rc = disk_load(d, r->device, r->header, why);
+	if (!rc)
+		rc = cache_note_carry(d, r->cache_note, empty, why);
 	if (rc || d->nr_layers == 1)
 		return rc;
 	rc = disk_open_keys(d, &dk, why);
@@ -140,7 +147,7 @@ static int restore(struct restore *r, struct disk *d, struct reason *why)
 	return rc;
 }
 
-static int restore_audited(struct restore *r, struct reason *why)
+static int restore_audited(struct restore *r, bool empty, struct reason *why)
 {
 	char device[PATH_MAX];
 	struct audit_subject subject = {
@@ -157,7 +164,7 @@ static int restore_audited(struct restore *r, struct reason *why)
 	if (rc)
 		return rc;
 	disk_init(&d);
-	rc = restore(r, &d, why);
+	rc = restore(r, &d, empty, why);
 	audit_result(&audit, rc ? why : NULL);
 	if (!rc)
 		rollback_report(&d);
@@ -179,7 +186,7 @@ static int run(struct restore *r, struct reason *why)
 		rc = prove_outer(r, why);
 	if (!rc)
 		rc = ask(r, empty, why);
-	return rc ? rc : restore_audited(r, why);
+	return rc ? rc : restore_audited(r, empty, why);
 }
 
 int cmd_header_restore(const struct options *o, int argc, char **argv)
@@ -202,5 +209,6 @@ int cmd_header_restore(const struct options *o, int argc, char **argv)
 	disk_init(&r.backup);
 	rc = run(&r, &why);
 	disk_close(&r.backup);
+	free(r.cache_note);
 	return rc ? reason_say(&why) : RC_OK;
 }

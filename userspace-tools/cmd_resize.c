@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "blockdev.h"
+#include "cache_stack.h"
 #include "diag.h"
 #include "disk.h"
 #include "dm.h"
@@ -145,11 +146,17 @@ static int size_of_header(struct resize *r)
 static int resize(struct resize *r)
 {
 	unsigned int major, minor, block_size;
+	struct cache_stack cache;
 	uint64_t device_sectors;
 	int rc;
 
 	if (sscanf(r->t->device, "%u:%u", &major, &minor) != 2)
 		return diag_fail(RC_DEVICE, "The device below %s has no number.", r->name);
+	/* Its blocks and the disk's are counted from one size, which is in its metadata. */
+	if (cache_stack_find(major, minor, &cache))
+		return diag_fail(RC_BUSY,
+			"Device %s has a cache, which is of one size: 'ssesetup close %s', then 'ssesetup open'\n"
+			"with --cache gives both the size of the device.", r->name, r->name);
 	blockdev_name(major, minor, r->device, sizeof(r->device));
 	rc = check_lease(r);
 	if (!rc && !r->given && lease_is_ours(r->m))

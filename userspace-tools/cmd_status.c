@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "blockdev.h"
+#include "cache_stack.h"
 #include "diag.h"
 #include "dm.h"
 #include "json_file.h"
@@ -74,14 +75,48 @@ static void print_layer(const struct sse_table *t, unsigned int index, bool temp
 		printf("  %sskipped: %" PRIu64 " sectors\n", prefix, layer->iv_offset);
 }
 
+static void print_cache(const struct cache_stack *s)
+{
+	struct cache_status status;
+	struct reason why = { 0 };
+	char name[PATH_MAX];
+
+	blockdev_name(s->cache_major, s->cache_minor, name, sizeof(name));
+	printf("  cache:   %s\n", name);
+	printf("  cache mode:   %s\n", cache_mode_name(s->mode));
+	if (cache_stack_status(s, &status, &why)) {
+		reason_say(&why);
+		return;
+	}
+	if (status.failed) {
+		printf("  cache state:  failed\n");
+		return;
+	}
+	printf("  cache block:  %u bytes\n", s->block * SECTOR_SIZE);
+	printf("  cache used:   %" PRIu64 " of %" PRIu64 " blocks\n", status.used, status.blocks);
+	printf("  cache dirty:  %" PRIu64 " blocks\n", status.dirty);
+	if (!status.has_hits)
+		return;
+	printf("  cache reads:  %" PRIu64 " hits, %" PRIu64 " misses\n", status.read_hits,
+	       status.read_misses);
+	printf("  cache writes: %" PRIu64 " hits, %" PRIu64 " misses\n", status.write_hits,
+	       status.write_misses);
+}
+
 static void print_device(const struct sse_table *t)
 {
 	char name[PATH_MAX], file[PATH_MAX];
 	unsigned int major, minor;
+	struct cache_stack cache;
 
 	if (sscanf(t->device, "%u:%u", &major, &minor) != 2) {
 		printf("  device:  %s\n", t->device);
 		return;
+	}
+	if (cache_stack_find(major, minor, &cache)) {
+		print_cache(&cache);
+		major = cache.disk_major;
+		minor = cache.disk_minor;
 	}
 	blockdev_name(major, minor, name, sizeof(name));
 	printf("  device:  %s\n", name);

@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "clone.h"
 #include "copy_source.h"
 #include "registry.h"
@@ -107,6 +108,8 @@ static int open_ours(struct copy_source *s, const struct stat *st, struct reason
 	/* Only read, the wrong one does no harm: that it is one is for the register. */
 	if (!rc)
 		rc = clone_detect(&d, &twin, why);
+	if (!rc)
+		rc = cache_refuse_dirty(&d, why);
 	if (!rc)
 		rc = unlock_and_map(s, &d, why);
 	if (rc)

@@ -401,7 +401,8 @@ int dm_reload(const char *name, const struct dm_load *load)
 	if (!dmt)
 		return ENOMEM;
 	if (dm_task_set_name(dmt, name) &&
-	    dm_task_add_target(dmt, 0, load->size, DMSSE_TARGET, load->params) &&
+	    dm_task_add_target(dmt, 0, load->size, load->target ? load->target : DMSSE_TARGET,
+			       load->params) &&
 	    (!load->readonly || dm_task_set_ro(dmt)))
 		err = dm_task_run(dmt) ? 0 : task_errno(dmt);
 	dm_task_destroy(dmt);
@@ -475,6 +476,11 @@ int dm_suspend(const char *name)
 int dm_resume(const char *name)
 {
 	return resume(name, 0, false);
+}
+
+int dm_resume_hidden(const char *name)
+{
+	return resume(name, 0, true);
 }
 
 int dm_remove(const char *name, bool deferred)

@@ -21,8 +21,8 @@ struct dm_mapping {
 	unsigned int nr_targets;
 	char target[16];		/* type of the first target */
 	uint64_t size;			/* of all targets, in sectors */
-	char *table;			/* parameters and status of the target; */
-	char *info;			/* only of an sse mapping */
+	char *table;			/* parameters, only of an sse mapping */
+	char *info;			/* status of the first target */
 };
 
 /* Sends libdevmapper's messages to --debug. */
@@ -70,6 +70,7 @@ int dm_each_target(unsigned int major, unsigned int minor,
 		   int (*fn)(const char *type, const char *params, void *arg), void *arg);
 
 struct dm_load {
+	const char *target;		/* NULL: sse */
 	uint64_t size;
 	const char *params;
 	bool readonly;
@@ -83,6 +84,7 @@ int dm_reload(const char *name, const struct dm_load *load);
 int dm_clear(const char *name);
 int dm_suspend(const char *name);
 int dm_resume(const char *name);
+int dm_resume_hidden(const char *name);
 int dm_remove(const char *name, bool deferred);
 /*
  * The mapping goes away when the last descriptor on it is closed, by the kernel

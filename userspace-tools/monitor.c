@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "blockdev.h"
+#include "cache_stack.h"
 #include "lease.h"
 #include "monitor.h"
 #include "opened.h"
@@ -118,11 +119,17 @@ const char *monitor_key_version(const struct monitor_disk *d, unsigned int layer
 void monitor_device(const struct monitor_disk *d, char *name, size_t size)
 {
 	unsigned int major, minor;
+	struct cache_stack cache;
 
-	if (d->table.device && sscanf(d->table.device, "%u:%u", &major, &minor) == 2)
-		blockdev_name(major, minor, name, size);
-	else
+	if (!d->table.device || sscanf(d->table.device, "%u:%u", &major, &minor) != 2) {
 		snprintf(name, size, "%s", d->table.device ? d->table.device : "");
+		return;
+	}
+	if (cache_stack_find(major, minor, &cache)) {
+		major = cache.disk_major;
+		minor = cache.disk_minor;
+	}
+	blockdev_name(major, minor, name, size);
 }
 
 bool monitor_number(const struct monitor_disk *d, const char *word, uint64_t *number)

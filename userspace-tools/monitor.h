@@ -38,7 +38,10 @@ void monitor_free(struct monitor_disk *list, size_t nr);
 void monitor_type(const struct monitor_disk *d, char *type, size_t size);
 /* The version of a layer's key encryption key that this host saw last; "" if none. */
 const char *monitor_key_version(const struct monitor_disk *d, unsigned int layer);
-/* Device below, as blockdev_name() has it; "" if the table isn't understood. */
+/*
+ * Device below, and below a cache, as blockdev_name() has it; "" if the table isn't
+ * understood.
+ */
 void monitor_device(const struct monitor_disk *d, char *name, size_t size);
 /* The number that a word of the status has; false if there is no such word, or no number. */
 bool monitor_number(const struct monitor_disk *d, const char *word, uint64_t *number);

@@ -10,6 +10,7 @@
 
 #include "audit.h"
 #include "blockdev.h"
+#include "cache.h"
 #include "clone.h"
 #include "disk.h"
 #include "dm.h"
@@ -99,11 +100,36 @@ struct opening {
 	const char *name;
 	struct disk *disk;
 	const struct blockdev *b;
+	struct cache *cache;
 };
+
+/* On the device itself, or on a cache over its data. */
+static int map_on(const struct opening *op, struct blockdev *b, struct sse_table *t, uint64_t size,
+		  bool given, struct reason *why)
+{
+	char uuid[130];
+	int rc = RC_OK;
+
+	if (op->cache->wanted) {
+		/* The whole of it, if nobody said how much. */
+		if (!given && size > b->sectors)
+			size = b->sectors;
+		rc = mapping_check_size(t, op->cache->path, b->sectors, b->block_size, &size);
+	}
+	if (!rc && asprintf(&t->device, "%u:%u", b->major, b->minor) < 0) {
+		t->device = NULL;
+		rc = diag_nomem();
+	}
+	if (!rc) {
+		lease_mapping_uuid(disk_uuid(op->disk), op->name, uuid, sizeof(uuid));
+		rc = mapping_create(op->o, op->name, uuid, t, size, b);
+	}
+	return rc ? reason_said(why, rc) : RC_OK;
+}
 
 static int map(const struct opening *op, unsigned int flags, struct reason *why)
 {
-	char uuid[130];
+	struct blockdev b = *op->b;
 	struct sse_table t;
 	uint64_t size = 0;
 	bool given;
@@ -117,17 +143,19 @@ static int map(const struct opening *op, unsigned int flags, struct reason *why)
 	if (!given)
 		size = op->disk->layer[0].segment.size;
 	if (!rc)
-		rc = mapping_check_size(&t, op->disk->device, op->b->sectors, op->b->block_size, &size);
-	if (!rc && asprintf(&t.device, "%u:%u", op->b->major, op->b->minor) < 0) {
-		t.device = NULL;
-		rc = diag_nomem();
+		rc = mapping_check_size(&t, op->disk->device, b.sectors, b.block_size, &size);
+	if (rc) {
+		table_free(&t);
+		return reason_said(why, rc);
 	}
+	rc = cache_attach(op->cache, op->disk, op->name, &t, &b, why);
 	if (!rc) {
-		lease_mapping_uuid(disk_uuid(op->disk), op->name, uuid, sizeof(uuid));
-		rc = mapping_create(op->o, op->name, uuid, &t, size, op->b);
+		rc = map_on(op, &b, &t, size, given, why);
+		if (rc)
+			cache_detach(op->cache, op->disk, op->name);
 	}
 	table_free(&t);
-	return rc ? reason_said(why, rc) : RC_OK;
+	return rc;
 }
 
 /* From here on the set must stay enabled, or its disks are revoked after us. */
@@ -227,10 +255,10 @@ static int open_with_passphrase(const struct opening *op, struct reason *why)
 }
 
 static int open_disk(const struct options *o, struct disk *d, const char *name,
-		     struct reason *why)
+		     struct cache *cache, struct reason *why)
 {
 	struct blockdev b = { .fd = -1 };
-	struct opening op = { .o = o, .name = name, .disk = d, .b = &b };
+	struct opening op = { .o = o, .name = name, .disk = d, .b = &b, .cache = cache };
 	int rc;
 
 	rc = refuse_half_copy(d, name, why);
@@ -240,6 +268,8 @@ static int open_disk(const struct options *o, struct disk *d, const char *name,
 	if (rc)
 		return reason_said(why, rc);
 	rc = refuse_clone(o, d, name, why);
+	if (!rc)
+		rc = cache_plan(cache, o, d, name, why);
 	if (rc)
 		return rc;
 	rc = blockdev_open(&b, d->device, opt_given(o, OPT_READONLY), opt_given(o, OPT_SHARED));
@@ -256,10 +286,13 @@ static int open_disk(const struct options *o, struct disk *d, const char *name,
 int open_luks2(const struct options *o, const char *device, const char *name)
 {
 	struct reason why = { 0 };
+	struct cache cache;
 	struct disk d;
 	int rc;
 
 	rc = check_options(o);
+	if (!rc)
+		rc = cache_parse(&cache, o->str[OPT_CACHE]);
 	if (rc || opt_given(o, OPT_TEST_ARGS))
 		return rc;
 	disk_init(&d);
@@ -268,7 +301,8 @@ int open_luks2(const struct options *o, const char *device, const char *name)
 	else
 		rc = disk_load(&d, device, o->str[OPT_HEADER], &why);
 	if (!rc)
-		rc = open_disk(o, &d, name, &why);
+		rc = open_disk(o, &d, name, &cache, &why);
+	cache_free(&cache);
 	disk_close(&d);
 	return rc ? reason_say(&why) : RC_OK;
 }

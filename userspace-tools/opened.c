@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "blockdev.h"
+#include "cache_stack.h"
 #include "lease.h"
 #include "opened.h"
 
@@ -25,8 +26,16 @@ void opened_device(const struct dm_mapping *m, const struct known_disk *known, c
 		   size_t size)
 {
 	unsigned int major, minor;
+	struct cache_stack cache;
+	bool below = device_below(m, &major, &minor);
 
-	if (!device_below(m, &major, &minor) || blockdev_is(known->device, major, minor))
+	/* A cache, which has the data and not the headers, is of the disk. */
+	if (below && !blockdev_is(known->device, major, minor) &&
+	    cache_stack_find(major, minor, &cache)) {
+		major = cache.disk_major;
+		minor = cache.disk_minor;
+	}
+	if (!below || blockdev_is(known->device, major, minor))
 		snprintf(device, size, "%s", known->device);
 	else
 		blockdev_name(major, minor, device, size);

@@ -150,6 +150,8 @@ static const struct {
 		"go on with what was interrupted, begin nothing" },
 	[OPT_PROGRESS_FREQUENCY] = { "progress-frequency", 0, KIND_NUMBER, "SECONDS",
 		"a line of progress each so many seconds" },
+	[OPT_CACHE] = { "cache", 0, KIND_STRING, "DEVICE[,MODE]",
+		"a cache below: writethrough (default), writeback or writecache" },
 };
 
 _Static_assert(NR_OPTS <= 8 * sizeof(opt_set), "an opt_set has a bit for each option");

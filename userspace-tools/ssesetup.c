@@ -60,7 +60,8 @@ static const struct command {
 	  OPT_BIT(OPT_IV_LARGE_SECTORS) | OPT_BIT(OPT_OFFSET) | OPT_BIT(OPT_SKIP) |
 	  OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_DEVICE_SIZE) | OPT_BIT(OPT_READONLY) |
 	  OPT_BIT(OPT_SHARED) | OPT_BIT(OPT_ALLOW_DISCARDS) | OPTS_PERF | OPTS_KEYFILE |
-	  OPT_BIT(OPT_HEADER) | OPT_BIT(OPT_CLONE), cmd_open, "open DEVICE as /dev/mapper/NAME" },
+	  OPT_BIT(OPT_HEADER) | OPT_BIT(OPT_CLONE) | OPT_BIT(OPT_CACHE), cmd_open,
+	  "open DEVICE as /dev/mapper/NAME" },
 	{ "close", NULL, "NAME", 1, 1, true,
 	  OPT_BIT(OPT_DEFERRED) | OPT_BIT(OPT_CANCEL_DEFERRED), cmd_close,
 	  "remove the mapping and its key" },
