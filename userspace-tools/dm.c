@@ -413,8 +413,10 @@ int dm_reload(const char *name, const struct dm_load *load)
 #define HIDDEN_FLAGS	(DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG |	\
 			 DM_UDEV_DISABLE_DISK_RULES_FLAG |	\
 			 DM_UDEV_DISABLE_OTHER_RULES_FLAG)
+/* For our own rules, which remember it: udev/57-dm-sse.rules. */
+#define SCAN_FLAG	DM_SUBSYSTEM_UDEV_FLAG0
 
-static int resume(const char *name, unsigned int read_ahead, bool hidden)
+static int resume(const char *name, unsigned int read_ahead, uint16_t flags)
 {
 	struct dm_task *dmt = dm_task_create(DM_DEVICE_RESUME);
 	uint32_t cookie = 0;
@@ -424,7 +426,7 @@ static int resume(const char *name, unsigned int read_ahead, bool hidden)
 		return ENOMEM;
 	if (dm_task_set_name(dmt, name) &&
 	    (!read_ahead || dm_task_set_read_ahead(dmt, read_ahead, DM_READ_AHEAD_MINIMUM_FLAG)))
-		err = run_with_udev(dmt, &cookie, hidden ? HIDDEN_FLAGS : 0);
+		err = run_with_udev(dmt, &cookie, flags);
 	dm_task_destroy(dmt);
 	return err;
 }
@@ -456,7 +458,8 @@ int dm_create(const char *name, const char *uuid, const struct dm_load *load)
 		return err;
 	err = dm_reload(name, load);
 	if (!err)
-		err = resume(name, load->read_ahead, load->hidden);
+		err = resume(name, load->read_ahead,
+			     load->hidden ? HIDDEN_FLAGS : load->scan ? SCAN_FLAG : 0);
 	if (err)
 		dm_remove(name, false);
 	return err;
@@ -475,7 +478,7 @@ int dm_suspend(const char *name)
 
 int dm_resume(const char *name)
 {
-	return resume(name, 0, false);
+	return resume(name, 0, 0);
 }
 
 int dm_resume_hidden(const char *name)

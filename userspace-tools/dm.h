@@ -76,6 +76,7 @@ struct dm_load {
 	bool readonly;
 	unsigned int read_ahead;	/* of the device below, in sectors */
 	bool hidden;			/* from udev's rules: a mapping of ssesetup's own */
+	bool scan;			/* udev's rules may look at what is in it */
 };
 
 /* Errnos. */

@@ -174,6 +174,7 @@ int mapping_create(const struct options *o, const char *name, const char *uuid,
 		.size = size,
 		.readonly = b->readonly,
 		.read_ahead = b->read_ahead,
+		.scan = opt_given(o, OPT_SCAN),
 	};
 	char line[1024];
 	char *params;

@@ -39,6 +39,19 @@ static int check_options(const struct options *o)
 	return RC_OK;
 }
 
+/* A disk that was swapped for another must not be taken for the one that was meant. */
+static int check_set(const struct options *o, const struct disk *d, struct reason *why)
+{
+	const char *des = o->str[OPT_DES];
+
+	if (!des || (d->ours && !strcmp(d->des, des)))
+		return RC_OK;
+	if (!d->ours)
+		return reason_set(why, RC_DEVICE, "%s is in no disk encryption set, not in %s.", d->device,
+				  des);
+	return reason_set(why, RC_DEVICE, "%s is a disk of set %s, not of %s.", d->device, d->des, des);
+}
+
 static void note_refusal(const struct disk *d, const char *mapping, const struct reason *refusal)
 {
 	struct audit_subject subject = {
@@ -261,7 +274,9 @@ static int open_disk(const struct options *o, struct disk *d, const char *name,
 	struct opening op = { .o = o, .name = name, .disk = d, .b = &b, .cache = cache };
 	int rc;
 
-	rc = refuse_half_copy(d, name, why);
+	rc = check_set(o, d, why);
+	if (!rc)
+		rc = refuse_half_copy(d, name, why);
 	if (rc)
 		return rc;
 	rc = mapping_name_is_free(name);

@@ -159,6 +159,8 @@ static int parse_params(const struct options *o, struct sse_table *t, uint64_t *
 	if (opt_given(o, OPT_CACHE))
 		return diag_fail(RC_PARAM, "A cache is noted in the disk's header, and a plain device has none:\n"
 				 "put the cache below it yourself, never above.");
+	if (opt_given(o, OPT_DES))
+		return diag_fail(RC_PARAM, "--des is not for a plain device, which has no header to say its set.");
 	if (opt_given(o, OPT_KEY_FILE))
 		return diag_fail(RC_PARAM, "Option --key-file is not for a plain device.\n"
 				 "A key goes through the keyring: 'ssesetup key load' reads it from a file,\n"

@@ -86,6 +86,8 @@ static const struct {
 		"open a disk though another one here has its UUID" },
 	[OPT_ALLOW_DISCARDS] = { "allow-discards", 0, KIND_FLAG, NULL,
 		"pass discards down (shows which sectors are unused)" },
+	[OPT_SCAN] = { "scan", 0, KIND_FLAG, NULL,
+		"let udev, LVM and md of this host look at what is in it" },
 	[OPT_PERF_SAME_CPU_CRYPT] = { "perf-same_cpu_crypt", 0, KIND_FLAG, NULL,
 		"encrypt on the CPU that submitted the I/O" },
 	[OPT_PERF_SUBMIT_FROM_CRYPT_CPUS] = { "perf-submit_from_crypt_cpus", 0, KIND_FLAG, NULL,

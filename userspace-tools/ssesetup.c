@@ -60,8 +60,13 @@ static const struct command {
 	  OPT_BIT(OPT_IV_LARGE_SECTORS) | OPT_BIT(OPT_OFFSET) | OPT_BIT(OPT_SKIP) |
 	  OPT_BIT(OPT_SIZE) | OPT_BIT(OPT_DEVICE_SIZE) | OPT_BIT(OPT_READONLY) |
 	  OPT_BIT(OPT_SHARED) | OPT_BIT(OPT_ALLOW_DISCARDS) | OPTS_PERF | OPTS_KEYFILE |
-	  OPT_BIT(OPT_HEADER) | OPT_BIT(OPT_CLONE) | OPT_BIT(OPT_CACHE), cmd_open,
-	  "open DEVICE as /dev/mapper/NAME" },
+	  OPT_BIT(OPT_HEADER) | OPT_BIT(OPT_DES) | OPT_BIT(OPT_SCAN) | OPT_BIT(OPT_CLONE) |
+	  OPT_BIT(OPT_CACHE), cmd_open, "open DEVICE as /dev/mapper/NAME" },
+	{ "tab", "list", "", 0, 0, true, 0, cmd_tab_list, "list the disks in /etc/ssetab" },
+	{ "tab", "start", "[NAME]", 0, 1, true, OPT_BIT(OPT_ALL), cmd_tab_start,
+	  "open a disk as /etc/ssetab says" },
+	{ "tab", "stop", "[NAME]", 0, 1, true, OPT_BIT(OPT_ALL), cmd_tab_stop,
+	  "close it" },
 	{ "close", NULL, "NAME", 1, 1, true,
 	  OPT_BIT(OPT_DEFERRED) | OPT_BIT(OPT_CANCEL_DEFERRED), cmd_close,
 	  "remove the mapping and its key" },
