@@ -92,8 +92,6 @@ static bool split(struct config_line *line, struct reason *why)
 	const char *equals;
 	size_t start = 0;
 
-	if (!check_bytes(line, why))
-		return false;
 	while (start < line->size && blank(line->start[start]))
 		start++;
 	if (start == line->size || line->start[start] == '#')
@@ -109,7 +107,7 @@ static bool split(struct config_line *line, struct reason *why)
 	       take_value(line, (size_t)(equals - line->start), why);
 }
 
-bool config_text_next(struct config_text *t, struct config_line *line, struct reason *why)
+bool config_text_line(struct config_text *t, struct config_line *line, struct reason *why)
 {
 	const char *newline;
 
@@ -121,7 +119,12 @@ bool config_text_next(struct config_text *t, struct config_line *line, struct re
 	line->start = t->next;
 	line->size = (size_t)((newline ? newline : t->end) - t->next);
 	t->next = newline ? newline + 1 : t->end;
-	return split(line, why);
+	return check_bytes(line, why);
+}
+
+bool config_text_next(struct config_text *t, struct config_line *line, struct reason *why)
+{
+	return config_text_line(t, line, why) && split(line, why);
 }
 
 static size_t smallest(size_t a, size_t b, size_t c)

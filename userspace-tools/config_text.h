@@ -35,6 +35,9 @@ void config_text_start(struct config_text *t, const char *text, size_t size);
 /* False at the end, or with @why set to "line N: ...". */
 bool config_text_next(struct config_text *t, struct config_line *line, struct reason *why);
 
+/* The same without a look for a key: any line of text; the next one is there after a bad one. */
+bool config_text_line(struct config_text *t, struct config_line *line, struct reason *why);
+
 /* The known word that an unknown one was perhaps meant to be, or NULL. */
 const char *config_text_near(const char *word, const char * const *known, size_t nr);
 

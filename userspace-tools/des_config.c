@@ -33,16 +33,6 @@ bool des_type_parse(const char *name, enum des_type *type)
 	return false;
 }
 
-bool des_name_ok(const char *name)
-{
-	size_t len = strlen(name);
-
-	if (!len || len >= DES_NAME_MAX || *name == '.' || *name == '-')
-		return false;
-	return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
-	       len;
-}
-
 static const struct {
 	char unit;
 	unsigned int seconds;

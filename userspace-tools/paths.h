@@ -15,6 +15,9 @@
 #define PATH_HOST_CONF	PATH_CONFIG "/dm-sse.conf"
 #define PATH_POLICY	PATH_CONFIG "/policy.conf"
 
+/* The disks that are opened at boot; for everybody to read, as crypttab is. */
+#define PATH_SSETAB	PATH_ROOT "/etc/ssetab"
+
 /* What ssesetup remembers. */
 #define PATH_STATE	PATH_ROOT "/var/lib/dm-sse"
 #define PATH_DES_STATE	PATH_STATE "/des"
@@ -22,7 +25,8 @@
 #define PATH_BACKUPS	PATH_STATE "/header-backups"
 #define PATH_PLATFORM	PATH_STATE "/platform"
 
-#define PATH_AUDIT	PATH_ROOT "/var/log/dm-sse/audit.jsonl"
+#define PATH_AUDIT_DIRECTORY	PATH_ROOT "/var/log/dm-sse"
+#define PATH_AUDIT	PATH_AUDIT_DIRECTORY "/audit.jsonl"
 
 /* Gone with the next boot. */
 #define PATH_RUN	PATH_ROOT "/run/dm-sse"
