@@ -497,7 +497,9 @@ int dm_remove(const char *name, bool deferred)
 	/* udev's rules may hold the device for a moment: libdevmapper retries. */
 	if (dm_task_set_name(dmt, name) &&
 	    (deferred ? dm_task_deferred_remove(dmt) : dm_task_retry_remove(dmt)))
-		err = run_with_udev(dmt, &cookie, 0);
+		/* A device that is still in use keeps its links, which are udev's. */
+		err = run_with_udev(dmt, &cookie,
+				    deferred ? DM_UDEV_DISABLE_LIBRARY_FALLBACK : 0);
 	dm_task_destroy(dmt);
 	return err;
 }
