@@ -5,6 +5,7 @@
 # and examples.bash.
 #
 #	need_guests_rst		where guests.rst is, to GUESTS_RST; skip_all if it is missing
+#	need_hook		the hook for libvirt, to HOOK; skip_all if it is missing
 #	example NAME FILE	the literal block of that name
 #	need_qemu		skip_all if it is missing, or what assembles guests
 #	boot_sector NAME	$WORK/NAME.bin, of NAME.S
@@ -27,6 +28,16 @@
 need_guests_rst() {
 	GUESTS_RST=${DMSSE_RST:-$(find_document guests.rst)} ||
 		skip_all "guests.rst is not here (DMSSE_RST=)"
+}
+
+need_hook() {
+	local file
+
+	HOOK=${DMSSE_HOOK:-}
+	for file in "$DMSSE_DIR/../../userspace-tools/libvirt/qemu" /etc/libvirt/hooks/qemu.d/dm-sse; do
+		[ -n "$HOOK" ] || [ ! -x "$file" ] || HOOK=$file
+	done
+	[ -n "$HOOK" ] || skip_all "the hook is not here (DMSSE_HOOK=)"
 }
 
 example() {
