@@ -4,7 +4,8 @@
 # A guest in QEMU on a disk of a set, given to it as guests.rst has it. When the
 # key is taken away the guest stops, when it is back the guest goes on, and has
 # seen no error; with on-lapse error QEMU stops it and is told to go on, with queue
-# its I/O waits and nobody need do anything.
+# its I/O waits and nobody need do anything. Then another guest, for what a disk
+# of 4096-byte sectors and discards look like from inside.
 
 . "$(dirname "$0")/lib.sh"
 . "$DMSSE_DIR/deslib.bash"
@@ -12,6 +13,7 @@
 . "$DMSSE_DIR/guest.bash"
 need_qemu
 boot_sector guest
+boot_sector guest-discard
 
 MAP=dmsse-guest
 DEV=/dev/mapper/$MAP
@@ -118,8 +120,58 @@ check "until the key is back" wait_for "$PATIENCE" grep -q '"late"' "$WORK/waits
 check "and then it goes on" qmp waits cont
 check "without an error" goes_on waits 40
 check "to the end" content waits
+# A disk that is given up.
+disable waits
+check "its I/O waits" wait_for "$PATIENCE" held
+dmsetup remove --force $MAP >/dev/null 2>&1
+check "remove --force lets it fail, and QEMU stops the guest" wait_for "$PATIENCE" \
+	status_is waits io-error
+check "which has seen no error" content waits
 quit waits
+dm_remove $MAP
+right "the set is enabled" des enable waits
+right "and its disk opened anew" open "$DISK" $MAP
 check "the disk has all that it wrote" all_there waits $DEV
+right "close" close $MAP
+
+### Sectors of 4096 bytes, and discards
+
+# The BIOS boots no disk that is smaller than a cylinder.
+truncate -s 1M "$WORK/guest-discard.bin"
+
+allocated() {
+	du -k "$DISK" | cut -f 1
+}
+
+# NAME: a guest that discards 4 MiB at 8 MiB, and what it finds.
+discards() {
+	disk_of $DEV logical_block_size=4096,physical_block_size=4096,addr=5
+	guest "$1" -blockdev "driver=file,node-name=boot,filename=$WORK/guest-discard.bin,read-only=on" \
+		-device virtio-blk-pci,drive=boot,bootindex=0 "${DISK_ARGS[@]}" &&
+		wait_for "$PATIENCE" grep -q end "$WORK/$1.log" && quit "$1"
+}
+
+# NAME OPTION...
+fill_and_discard() {
+	local name=$1
+
+	shift
+	right "$name: open" open "$@" "$DISK" $MAP
+	put $MAP 24 guest
+	BEFORE=$(allocated)
+	check "$name: a guest with a disk of 4096-byte sectors" discards "$name"
+	mapfile -t SAID <"$WORK/$name.log"
+	is "$name: it sees blocks of 4096 bytes" "${SAID[*]:0:2}" "00001000 00000000"
+	unlike "$name: and a disk that takes discards" "${SAID[2]}" '^0*$'
+	is "$name: it is told that a discard is done" "${SAID[3]}" "00000000"
+}
+
+fill_and_discard unmap --allow-discards
+is "the mapping has blocks of 4096 bytes" "$(queue $DEV logical_block_size)" 4096
+check "which the image has given back" test $((BEFORE - $(allocated))) -ge 4096
+right "close" close $MAP
+fill_and_discard ignore
+check "without --allow-discards it keeps them" test $((BEFORE - $(allocated))) -lt 1024
 right "close" close $MAP
 
 done_testing
