@@ -17,6 +17,8 @@ endif
 prefix	?= /usr/local
 modulesloaddir ?= $(prefix)/lib/modules-load.d
 INSTALL	?= install
+# Where "make deb" leaves packages.
+DEBDIR	?= build
 
 TOOLS := userspace-tools
 
@@ -63,6 +65,10 @@ install: modules_install
 uninstall: modules_uninstall
 	rm -f $(DESTDIR)$(modulesloaddir)/dm-sse.conf
 	$(MAKE) -C $(TOOLS) uninstall
+
+.PHONY: deb
+deb:
+	@$(TOOLS)/debian/make-deb '$(DEBDIR)' && ls '$(DEBDIR)'/*.deb
 
 # Headers of the running kernel may be missing where only tests are run, and
 # kbuild's own clean would then fail before the tools are cleaned.
@@ -112,6 +118,7 @@ help:
 	@echo '  tools            ssesetup'
 	@echo '  modules_install  into INSTALL_MOD_PATH/lib/modules'
 	@echo '  install          both, below DESTDIR and prefix; uninstall takes them away'
+	@echo '  deb              Debian packages, into DEBDIR (build)'
 	@echo '  clean'
 	@echo 'Tests (as root on Debian 12; they install what they need):'
 	@echo '  bench            times beside dm-crypt; bench-quick: the main ones'
