@@ -112,12 +112,26 @@ hook_right "... ends" release end shutdown
 refute "... and so does the disk" is_open vm1
 refute "... with the note" test -e $NOTE
 hook_right "release again" release end destroyed
+hook_right "prepare" prepare begin
+hook_right "QEMU has crashed" release end crashed
+refute "the disk is closed" is_open vm1
 
 domain 's/ discard=.unmap.//; s|(<source dev=.*)|\1<readonly/>|'
 hook_right "a domain that doesn't discard or write" prepare begin
 unlike "no discards" "$(dmsetup table vm1)" allow_discards
 check "read-only" test "$(blockdev --getro /dev/mapper/vm1)" = 1
 hook_right "release" release end shutdown
+
+# A path that a shell would take for several, and run.
+ODD="/dev/vg/a b'\$(reboot)\\c"
+ln -s "$DISK" "$ODD"
+domain "s#device=\"/dev/vg/vm1\"#device=\"${ODD//\\/\\\\}\"#"
+hook_right "a device with an odd path" prepare begin
+check "its disk is open" is_open vm1
+hook_right "prepared again" prepare begin
+hook_right "release" release end shutdown
+rm "$ODD"
+refused "disk vm1 isn't opened"
 
 # What virsh metadata makes of the command in guests.rst, and a second disk.
 TWO='s|<sse:disk name.*|<disk name="vm1" device="/dev/vg/vm1"/><disk name="vm2" device="/dev/vg/vm2" header="'$WORK'/vm2.hdr"/>|
@@ -130,6 +144,27 @@ domain ''
 hook_right "release: one has left the domain meanwhile" release end shutdown
 refute "one is closed" is_open vm1
 refute "and the other" is_open vm2
+
+# A domain that runs: what is wrong by now must not kill it, nor leave its disk open.
+domain ''
+hook_right "prepare" prepare begin
+for change in 's|<sse:disk name|<sse:dsik name|' 's|sse:disks|sse:diks|' 's|</domain>||' 's|<uuid>.*||'; do
+	domain "$change"
+	hook_right "with other metadata it has started" started begin
+	hook_right "... and is there when libvirt's daemon is" reconnect begin
+done
+domain '/<metadata>/,/<.metadata>/d'
+hook_right "release: it has no metadata any more" release end shutdown
+refute "its disk is closed" is_open vm1
+domain ''
+hook_right "prepare" prepare begin
+SSESETUP_SAVED=$SSESETUP SSESETUP=/nonexistent
+hook release end shutdown
+SSESETUP=$SSESETUP_SAVED
+is "release, without ssesetup" "$RC" 1
+is "... keeps the disk in mind" "$(cat $NOTE)" vm1
+hook_right "release" release end shutdown
+refute "... closes it" is_open vm1
 
 ### Migration and restore
 
@@ -152,6 +187,14 @@ check "it stays open" is_open vm1
 domain 's|device="/dev/vg/vm1"|device="/dev/vg/gone"|'
 refused 'vm1 is open, but not with /dev/vg/gone'
 domain ''
+exec {busy}<>/dev/mapper/vm1
+refused 'disk vm1 is in use already'
+domain 's|<source dev=.*|&<shareable/>|'
+hook_right "it is shared" prepare begin
+domain 's|<source dev=.*|&<readonly/>|'
+hook_right "it is only read" prepare begin
+domain ''
+exec {busy}>&-
 right "the key is taken away" des disable tenant --now -q
 check "... from the disk" wait_for "$PATIENCE" state_is vm1 lapsed
 refused 'disk vm1 is open, but has no key'
@@ -167,6 +210,13 @@ refused 'vm1 is open, but not with /dev/vg/vm1'
 right "close" close vm1
 right "the other disk under its name" open /dev/vg/vm2 vm1 --header "$WORK/vm2.hdr"
 refused 'vm1 is open, but not with /dev/vg/vm1'
+domain "s|device=\"/dev/vg/vm1\"|device=\"/dev/vg/vm2\" header=\"$WORK/vm2.hdr\"|"
+hook_right "with its header" prepare begin
+domain "s|device=\"/dev/vg/vm1\"|device=\"/dev/vg/vm2\" header=\"$WORK/vm1.img\"|"
+refused "vm1 is open, but not with $WORK/vm1.img"
+domain "s|device=\"/dev/vg/vm1\"|device=\"/dev/vg/vm2\"|"
+refused 'vm1 is open, but not with the header on /dev/vg/vm2'
+domain ''
 right "close" close vm1
 
 ### What is refused
