@@ -196,6 +196,19 @@ static const char *take_type(const char *value)
 		"the type of a file system, such as ext4";
 }
 
+static const char *take_number(const char *value)
+{
+	return *value && strlen(value) < 20 && !value[strspn(value, "0123456789")] ? NULL : "a number";
+}
+
+/* Whether there is such a cipher the kernel says. */
+static const char *take_cipher(const char *value)
+{
+	return *value && *value != '-' &&
+	       !value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:")] ?
+		NULL : "a cipher without blanks and commas, such as aes-xts-plain64";
+}
+
 static const char *take_pair(const char *value)
 {
 	return !strcmp(value, "adiantum") || !strcmp(value, "fips") ? NULL : "adiantum or fips";
@@ -231,16 +244,26 @@ static const struct option {
 #define FLAG(member)	offsetof(struct ssetab_entry, member)
 	{ "_netdev",	FLAG(netdev),		0, NULL },
 	{ "cache",	0,			FLAG(cache), take_any_device },
+	{ "cipher",	0,			FLAG(cipher), take_cipher },
+	{ "clone",	FLAG(clone),		0, NULL },
 	{ "discard",	FLAG(discard),		0, NULL },
 	{ "double",	FLAG(two_layers),	FLAG(pair), take_pair },
 	{ "header",	0,			FLAG(header), take_path },
 	{ "image",	0,			FLAG(image), take_path },
+	{ "keyfile-offset", 0,			FLAG(keyfile_offset), take_number },
+	{ "keyfile-size", 0,			FLAG(keyfile_size), take_number },
 	{ "mkfs",	0,			FLAG(mkfs), take_type },
+	{ "no-read-workqueue", FLAG(no_read_workqueue), 0, NULL },
+	{ "no-write-workqueue", FLAG(no_write_workqueue), 0, NULL },
 	{ "noauto",	FLAG(noauto),		0, NULL },
 	{ "nofail",	FLAG(nofail),		0, NULL },
 	{ "read-only",	FLAG(readonly),		0, NULL },
 	{ "readonly",	FLAG(readonly),		0, NULL },
+	{ "same-cpu-crypt", FLAG(same_cpu_crypt), 0, NULL },
 	{ "scan",	FLAG(scan),		0, NULL },
+	{ "sector-size", 0,			FLAG(sector_size), take_number },
+	{ "size",	0,			FLAG(key_size), take_number },
+	{ "submit-from-crypt-cpus", FLAG(submit_from_crypt_cpus), 0, NULL },
 	{ "swap",	FLAG(swap),		0, NULL },
 	{ "temp",	FLAG(temp),		0, NULL },
 	{ "x-systemd.device-timeout", 0,	FLAG(device_timeout), take_time },
@@ -361,10 +384,13 @@ static int check_temp(struct ssetab_entry *e)
 	if (tag < NR_TAGS && tags[tag].of_content)
 		return broken(e, "'%s' is gone when a temporary disk is made: give its path, PARTUUID= or\n"
 			      "PARTLABEL=.", e->device);
-	if (e->header || e->cache || e->readonly || e->scan)
+	if (e->header || e->cache || e->clone || e->readonly || e->scan)
 		return broken(e, "option %s is not for a temporary disk.",
-			      e->header ? "header" : e->cache ? "cache" :
+			      e->header ? "header" : e->cache ? "cache" : e->clone ? "clone" :
 			      e->readonly ? "read-only" : "scan");
+	if (e->two_layers && (e->cipher || e->key_size))
+		return broken(e, "double chooses ciphers and keys: there is no %s with it.",
+			      e->cipher ? "cipher" : "size");
 	if (!!e->swap + !!e->mkfs + !!e->image > 1)
 		return broken(e, "swap, mkfs and image exclude each other.");
 	return RC_OK;
@@ -372,13 +398,22 @@ static int check_temp(struct ssetab_entry *e)
 
 static int check_together(struct ssetab_entry *e)
 {
+	const char *of_key = e->keyfile_offset ? "keyfile-offset" :
+			     e->keyfile_size ? "keyfile-size" : NULL;
+
+	if (of_key && !e->key_file)
+		return broken(e, "%s is for a key file, which isn't there.", of_key);
 	if (e->temp)
 		return check_temp(e);
 	if (e->swap || e->mkfs || e->image)
 		return broken(e, "%s would overwrite the disk: it is for a temporary one, with temp.",
 			      e->swap ? "swap" : e->mkfs ? "mkfs" : "image");
-	if (e->two_layers)
-		return broken(e, "double is for a temporary disk: of others the header says it.");
+	if (e->two_layers || e->cipher || e->key_size || e->sector_size)
+		return broken(e, "%s is for a temporary disk: of others the header says it.",
+			      e->two_layers ? "double" : e->cipher ? "cipher" :
+			      e->key_size ? "size" : "sector-size");
+	if (e->cache && e->readonly)
+		return broken(e, "a cache is written to, whatever is read: leave out read-only.");
 	return RC_OK;
 }
 

@@ -26,11 +26,16 @@ struct ssetab_entry {
 	const char *key_file;
 	const char *des;	/* the set that the disk has to be of */
 
+	const char *keyfile_offset;	/* numbers of bytes */
+	const char *keyfile_size;
 	const char *header;
 	const char *cache;
 	const char *cache_mode;
-	const char *image;	/* of a temporary disk, as are the next two */
+	const char *image;	/* of a temporary disk, as are the next five */
 	const char *mkfs;
+	const char *cipher;
+	const char *key_size;	/* bits */
+	const char *sector_size;
 	const char *pair;	/* of "double=PAIR" */
 	const char *device_timeout;
 	const char *requires[SSETAB_REQUIRES_MAX];	/* units, or paths */
@@ -42,9 +47,14 @@ struct ssetab_entry {
 	bool netdev;
 	bool noauto;
 	bool nofail;
+	bool clone;
 	bool discard;
 	bool readonly;
 	bool scan;
+	bool same_cpu_crypt;
+	bool submit_from_crypt_cpus;
+	bool no_read_workqueue;
+	bool no_write_workqueue;
 };
 
 struct ssetab {

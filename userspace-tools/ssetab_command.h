@@ -10,7 +10,7 @@
  */
 
 struct ssetab_command {
-	const char *argv[24];	/* without the program; the last one is NULL */
+	const char *argv[32];	/* without the program; the last one is NULL */
 	unsigned int argc;
 	char device[PATH_MAX];
 	char cache[PATH_MAX + 32];
