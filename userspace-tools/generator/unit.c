@@ -91,6 +91,8 @@ static void dependencies(FILE *f, const struct ssetab_entry *e)
 		      "After=network-online.target remote-fs-pre.target\n", f);
 	if (!e->nofail)
 		fprintf(f, "Before=%s\n", unit_target(e));
+	/* The targets keep the order only of what they wait for. */
+	fputs("Before=libvirt-guests.service\n", f);
 	/* A lease that nobody renews would end under the disk. */
 	if (!e->temp)
 		fputs("Wants=dm-sse-lease.timer\n", f);
