@@ -16,6 +16,19 @@
 #include "table.h"
 #include "temp.h"
 
+/*
+ * By who won't let go of it soon, that is. Who has it open may only be looking, as
+ * udev does when a guest or a file system has gone: dm_remove() waits for that.
+ */
+static bool is_used(const struct dm_mapping *m)
+{
+	char users[512] = "";
+
+	if (m->in_use)
+		blockdev_users(m->major, m->minor, users, sizeof(users));
+	return *users;
+}
+
 static int busy(const char *name, const struct dm_mapping *m)
 {
 	char users[512];
@@ -141,7 +154,7 @@ static int close_mapping(const char *name, const struct dm_mapping *m, bool defe
 	bool cached;
 	int err;
 
-	if (m->in_use && !deferred)
+	if (is_used(m) && !deferred)
 		return busy(name, m);
 	cached = find_cache(m, &s);
 	/* Nobody will be there to write the cache back when the last user goes. */

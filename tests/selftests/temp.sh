@@ -181,7 +181,24 @@ check "... is switched on" swapon "$MAP"
 like "... as the kernel says" "$(cat /proc/swaps)" 'dm-[0-9]+|dmsse-temp'
 swapoff "$MAP"
 is "... below it is nothing of it" "$(dd if="$DISK" bs=4096 count=1 iflag=direct status=none | grep -a -c SWAPSPACE2)" 0
-close_it
+
+# As udev may: open until the close has begun, which waits for that.
+look() {
+	local closes
+
+	closes=$(audited close intent)
+	exec 7<"$MAP"
+	: >"$WORK/looks"
+	while [ "$(audited close intent)" = "$closes" ]; do
+		sleep 0.1
+	done
+}
+look &
+pid=$!
+wait_for 60 [ -e "$WORK/looks" ]
+right "closed as soon as who was looking at it has gone" close dmsse-temp
+kill $pid 2>/dev/null
+wait $pid
 
 ### Who else has something there
 
