@@ -16,3 +16,8 @@ closes() {
 	grep '"event":"close"' /var/log/dm-sse/audit.jsonl | grep '"phase":"result"' |
 		grep "\"mapping\":\"$1\"" | grep -c '"outcome":"ok"'
 }
+
+# The parts of a cache are of this target as well.
+guests_volumes() {
+	dmsetup ls --target linear | grep ^guestvg
+}
