@@ -349,6 +349,10 @@ static void test_policy(void)
 
 int main(void)
 {
+	if (!*PATH_ROOT) {
+		puts("Bail out! built without ROOT: it would remove this host's own directories");
+		return 1;
+	}
 	test_layers();
 	test_files();
 	test_count();

@@ -144,6 +144,10 @@ static void test_host(void)
 
 int main(void)
 {
+	if (!*PATH_ROOT) {
+		puts("Bail out! built without ROOT: it would write to this host's own directories");
+		return 1;
+	}
 	test_right();
 	test_wrong();
 	test_host();
