@@ -483,7 +483,7 @@ int dm_resume(const char *name)
 
 int dm_resume_hidden(const char *name)
 {
-	return resume(name, 0, true);
+	return resume(name, 0, HIDDEN_FLAGS);
 }
 
 int dm_remove(const char *name, bool deferred)
