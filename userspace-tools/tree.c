@@ -222,7 +222,9 @@ static int add_file(struct tree *t, size_t from, const char *file, struct reason
 	struct stat st;
 	dev_t device;
 
-	if (!stat(file, &st)) {
+	if (!stat(file, &st) && S_ISBLK(st.st_mode)) {
+		to = tree_find(t, major(st.st_rdev), minor(st.st_rdev));
+	} else if (!stat(file, &st)) {
 		to = tree_find(t, major(st.st_dev), minor(st.st_dev));
 		if (to == TREE_NONE && mount_source(st.st_dev, &device))
 			to = tree_find(t, major(device), minor(device));
