@@ -113,6 +113,7 @@ static int load(struct disk *d, const char *device, const char *header, bool nee
 	if (header)
 		blockdev_absolute(header, d->header, sizeof(d->header));
 	d->nr_layers = 1;
+	d->without_tokens = !need_tokens;
 	rc = meta_load(&meta, device, header, &found, why);
 	if (rc && !found && rc == RC_DEVICE)
 		return reason_set(why, RC_DEVICE,
@@ -182,7 +183,7 @@ int disk_lock(struct disk *d, struct reason *why)
 	meta_free(&outermost(d)->meta);
 	memcpy(device, d->device, sizeof(device));
 	memcpy(header, d->header, sizeof(header));
-	return disk_load(d, device, *header ? header : NULL, why);
+	return load(d, device, *header ? header : NULL, !d->without_tokens, why);
 }
 
 int disk_open_keys(const struct disk *d, struct des_keys *dk, struct reason *why)

@@ -33,6 +33,7 @@ struct disk {
 	char header[PATH_MAX];		/* of a detached one; "" */
 	bool ours;			/* there is a token of type dm-sse */
 	bool clone;			/* of another disk here; see clone.h */
+	bool without_tokens;		/* was loaded like that */
 	unsigned int nr_layers;
 	struct disk_layer layer[SSE_LAYERS_MAX];	/* innermost first */
 	char des[DES_NAME_MAX];		/* of the outermost token */
