@@ -11,6 +11,7 @@
 
 #include "audit.h"
 #include "blockdev.h"
+#include "cache.h"
 #include "confirm.h"
 #include "files.h"
 #include "inplace.h"
@@ -231,6 +232,8 @@ static int decrypt_loaded(struct decrypting *c, struct reason *why)
 		return reason_set(why, RC_PARAM, "No decryption of %s is under way: nothing to go on with.",
 				  c->disk.device);
 	rc = disk_lock(&c->disk, why);
+	if (!rc)
+		rc = cache_refuse_dirty(&c->disk, why);
 	return rc ? rc : run_audited(c, why);
 }
 

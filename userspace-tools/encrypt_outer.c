@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "assign.h"
+#include "cache.h"
 #include "encrypt_internal.h"
 #include "files.h"
 #include "hidden.h"
@@ -242,6 +243,8 @@ int encrypt_begin_outer(const struct encryption *e, struct reason *why)
 			e->device);
 	if (!rc)
 		rc = disk_lock(&w.disk, why);
+	if (!rc)
+		rc = cache_refuse_dirty(&w.disk, why);
 	if (!rc)
 		rc = wrap_for(&w, why);
 	if (!rc && e->header && !*w.disk.header)
