@@ -13,6 +13,7 @@
 #include "encrypt.h"
 #include "header_place.h"
 #include "inplace.h"
+#include "policy.h"
 #include "rewrap.h"
 #include "ssesetup.h"
 
@@ -179,11 +180,13 @@ static int go_on(struct encrypting *c, struct reason *why)
 
 static int begin_plain(struct encrypting *c, struct reason *why)
 {
-	const char *set = c->e.o->str[OPT_DES] ? c->e.o->str[OPT_DES] : DES_DEFAULT;
+	char set[DES_NAME_MAX];
 	struct des_keys dk;
 	int rc;
 
-	rc = des_keys_open(&dk, set, why);
+	rc = policy_default_des(c->e.o->str[OPT_DES], set, why);
+	if (!rc)
+		rc = des_keys_open(&dk, set, why);
 	if (rc)
 		return rc;
 	rc = encrypt_begin(&c->e, &dk, why);

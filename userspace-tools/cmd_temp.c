@@ -15,6 +15,7 @@
 #include "interrupt.h"
 #include "mapping.h"
 #include "pairs.h"
+#include "policy.h"
 #include "signature.h"
 #include "ssesetup.h"
 #include "temp.h"
@@ -198,6 +199,8 @@ static int create(struct temp *t, struct reason *why)
 	if (rc)
 		return reason_said(why, rc);
 	rc = look_at_device(t, why);
+	if (!rc)
+		rc = policy_check_layers(t->path, "", t->table.nr_layers, why);
 	if (!rc)
 		rc = temp_content_open(&t->content, t->path, t->size * SECTOR_SIZE, why);
 	if (!rc)

@@ -233,7 +233,7 @@ int policy_check_layers(const char *device, const char *set, unsigned int nr_lay
 	rc = policy_load(&p, why);
 	if (rc)
 		return rc;
-	found = policy_match_set(&p.require_double, set);
+	found = *set ? policy_match_set(&p.require_double, set) : NULL;
 	if (!found)
 		found = match_device(&p.require_double, device);
 	if (found && nr_layers < 2)

@@ -43,7 +43,7 @@ const struct policy_pattern *policy_match_path(const struct policy_list *list, c
 
 /*
  * For a new disk, or one that moves to another set: does the policy demand two
- * layers? Says which line it is that does.
+ * layers? Says which line it is that does. A temporary disk is in no set: "".
  */
 int policy_check_layers(const char *device, const char *set, unsigned int nr_layers,
 			struct reason *why);
