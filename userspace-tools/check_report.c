@@ -56,7 +56,8 @@ static void print_disk(const struct tree *t, const struct check_disk *d)
 	const struct tree_node *n = &t->node[d->node];
 	size_t i;
 
-	printf("%s: %s%s%s\n", n->mapping, layers_text(n->layers), *d->set ? ", set " : "", d->set);
+	printf("%s: %s%s%s\n", n->mapping, layers_text(n->layers),
+	       d->temporary ? ", temporary" : *d->set ? ", set " : "", d->set);
 	print_marked(t, "above", d->above, d->node);
 	print_marked(t, "below", d->below, d->node);
 	for (i = 0; i < d->nr_leaks; i++)
@@ -157,6 +158,7 @@ static struct json_object *disk(const struct tree *t, const struct check_disk *d
 	put(object, "layers", json_object_new_int((int)n->layers), ok);
 	if (*d->set)
 		put_text(object, "set", d->set, ok);
+	put(object, "temporary", json_object_new_boolean(d->temporary), ok);
 	put(object, "above", marked(t, d->above, d->node, ok), ok);
 	put(object, "below", marked(t, d->below, d->node, ok), ok);
 	for (i = 0; i < d->nr_leaks; i++)

@@ -9,6 +9,7 @@
 struct check_disk {
 	size_t node;
 	char set[DES_NAME_MAX];		/* "" if it is in none */
+	bool temporary;
 	bool *above, *below;		/* of t->nr devices */
 	struct check_leak *leak;
 	size_t nr_leaks;

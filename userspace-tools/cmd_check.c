@@ -10,6 +10,7 @@
 #include "lease.h"
 #include "registry.h"
 #include "ssesetup.h"
+#include "temp.h"
 
 /* The register may be of another day; the UUID of the mapping tells. */
 static void set_of(const struct tree_node *n, char set[DES_NAME_MAX])
@@ -64,6 +65,7 @@ static int look_at_disk(struct check *c, size_t node, struct reason *why)
 	memset(d, 0, sizeof(*d));
 	d->node = node;
 	set_of(&c->tree.node[node], d->set);
+	d->temporary = temp_is_uuid(c->tree.node[node].uuid);
 	d->above = calloc(c->tree.nr, sizeof(*d->above));
 	d->below = calloc(c->tree.nr, sizeof(*d->below));
 	r->nr_disks++;

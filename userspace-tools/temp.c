@@ -13,9 +13,14 @@ void temp_uuid(const char *name, char *uuid, size_t size)
 	snprintf(uuid, size, TEMP_PREFIX "%.116s", name);
 }
 
+bool temp_is_uuid(const char *uuid)
+{
+	return !strncmp(uuid, TEMP_PREFIX, strlen(TEMP_PREFIX));
+}
+
 bool temp_is(const struct dm_mapping *m)
 {
-	return !strncmp(m->uuid, TEMP_PREFIX, strlen(TEMP_PREFIX));
+	return temp_is_uuid(m->uuid);
 }
 
 int temp_refuse(const char *name, const char *what)
