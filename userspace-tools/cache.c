@@ -140,17 +140,26 @@ static int check_options(const struct options *o, const char *name)
 	return RC_OK;
 }
 
+static int refuse_together(const struct cache *c, const char *what, const char *device,
+			   struct reason *why)
+{
+	return reason_set(why, RC_PARAM, "The cache device %.150s and the %s %.150s lie on one another.",
+			  c->path, what, device);
+}
+
 /* One device for both, or one within the other, would overwrite the disk. */
-static int check_apart(const struct cache *c, const char *device, struct reason *why)
+static int check_apart(const struct cache *c, const char *what, const char *device,
+		       struct reason *why)
 {
 	size_t disk = TREE_NONE, cache;
-	bool *below, together = false;
+	bool *below, together;
 	struct tree t;
 	struct stat st;
 	int rc;
 
-	if (stat(device, &st) || !S_ISBLK(st.st_mode))
-		return RC_OK;
+	together = blockdev_same(c->path, device);
+	if (together || stat(device, &st) || !S_ISBLK(st.st_mode))
+		return together ? refuse_together(c, what, device, why) : RC_OK;
 	rc = tree_read(&t, why);
 	if (rc)
 		return rc;
@@ -166,11 +175,25 @@ static int check_apart(const struct cache *c, const char *device, struct reason 
 		together |= below[cache];
 	}
 	if (together)
-		rc = reason_set(why, RC_PARAM, "The cache device %.150s and the disk %.150s lie on one another.",
-				c->path, device);
+		rc = refuse_together(c, what, device, why);
 	free(below);
 	tree_free(&t);
 	return rc;
+}
+
+static int check_place(const struct cache *c, const struct disk *d, struct reason *why)
+{
+	char inner[PATH_MAX];
+	int rc;
+
+	rc = check_apart(c, "disk", d->device, why);
+	if (rc || !*d->header)
+		return rc;
+	rc = check_apart(c, "header", d->header, why);
+	if (rc || d->nr_layers == 1)
+		return rc;
+	disk_inner_header(d, inner, sizeof(inner));
+	return check_apart(c, "header", inner, why);
 }
 
 static int open_device(struct cache *c, const struct disk *d, struct reason *why)
@@ -183,7 +206,7 @@ static int open_device(struct cache *c, const struct disk *d, struct reason *why
 		return reason_said(why, rc);
 	if (c->device.readonly)
 		return reason_set(why, RC_DEVICE, "The cache device %.200s is read-only.", c->path);
-	rc = check_apart(c, d->device, why);
+	rc = check_place(c, d, why);
 	if (!rc)
 		rc = cache_label_read(c->device.fd, c->device.sectors, &c->label, &found, why);
 	if (!rc && !found)
@@ -295,13 +318,17 @@ int cache_plan(struct cache *c, const struct options *o, struct disk *d, const c
 	free(c->note_text);
 	c->note_text = NULL;
 	rc = disk_lock(d, why);
-	if (!rc)
-		rc = read_note(d, &c->note_text, &c->note, why);
+	if (rc)
+		return rc;
+	rc = read_note(d, &c->note_text, &c->note, why);
 	if (rc == RC_PARAM && c->given_up) {
 		c->note.dirty = true;
 		snprintf(c->note.device, sizeof(c->note.device), "another device");
 		rc = RC_OK;
 	}
+	if (rc == RC_PARAM)
+		return reason_set(why, rc, "The header of %.200s has a note of a cache that is damaged: '--cache none' opens the\n"
+				  "disk, and gives up what a cache has that it lacks.", d->device);
 	if (rc)
 		return rc;
 	if (c->given_up)
@@ -402,6 +429,25 @@ static int begin_session(struct cache *c, const struct disk *d, struct reason *w
 	c->label.dirty = note.dirty;
 	memcpy(c->label.session, note.session, sizeof(c->label.session));
 	return cache_label_write(c->device.fd, &c->label, why);
+}
+
+/*
+ * What is written back makes a session of its own: a snapshot of the disk, taken
+ * during the last one, has a note that the cache must not fit any more. The header
+ * first, as above.
+ */
+static int renew_session(struct cache_label *label, const struct disk *d,
+			 struct cache_note *note, const char *old, struct reason *why)
+{
+	int rc;
+
+	memcpy(note->previous, label->session, sizeof(note->previous));
+	rc = des_new_id(note->session, why);
+	if (!rc)
+		rc = write_note(d, note, old, why);
+	if (!rc)
+		memcpy(label->session, note->session, sizeof(label->session));
+	return rc;
 }
 
 /* All that was written is on the disk itself. The label first, for the same reason. */
@@ -549,9 +595,16 @@ void cache_detach(struct cache *c, struct disk *d, const char *name)
 
 /* Taking it down */
 
-static int recall(const char *name, struct disk *d, struct reason *why)
+/* As remember() has it. */
+struct recalled {
+	char device[PATH_MAX], header[PATH_MAX], uuid[UUID_TEXT_SIZE];
+};
+
+/* To be called while the mappings are there: they know which disk it is. */
+static int recall(struct recalled *r, const char *name, const struct cache_stack *s,
+		  struct reason *why)
 {
-	char path[sizeof(PATH_RUN) + 160], device[PATH_MAX], header[PATH_MAX], uuid[UUID_TEXT_SIZE];
+	char path[sizeof(PATH_RUN) + 160];
 	struct json_object *object;
 	bool missing, ok;
 	int rc;
@@ -560,24 +613,35 @@ static int recall(const char *name, struct disk *d, struct reason *why)
 	rc = json_read_file(path, &object, &missing, why);
 	if (rc)
 		return rc;
-	ok = json_get_text(object, "device", device, sizeof(device)) &&
-	     json_get_text(object, "header", header, sizeof(header)) &&
-	     json_get_text(object, "uuid", uuid, sizeof(uuid)) && *device;
+	ok = json_get_text(object, "device", r->device, sizeof(r->device)) &&
+	     json_get_text(object, "header", r->header, sizeof(r->header)) &&
+	     json_get_text(object, "uuid", r->uuid, sizeof(r->uuid)) && *r->device;
 	json_object_put(object);
 	if (!ok)
 		return reason_set(why, RC_PARAM, "%s is damaged.", path);
-	rc = disk_load(d, device, *header ? header : NULL, why);
+	/* The path may be a clone's by now, which has the same note. */
+	if (!blockdev_is(r->device, s->disk_major, s->disk_minor))
+		blockdev_name(s->disk_major, s->disk_minor, r->device, sizeof(r->device));
+	return RC_OK;
+}
+
+static int load_recalled(const struct recalled *r, struct disk *d, struct reason *why)
+{
+	int rc;
+
+	/* No key is needed: a passphrase may have opened it. */
+	rc = disk_load_without_tokens(d, r->device, *r->header ? r->header : NULL, why);
 	if (!rc)
 		rc = disk_lock(d, why);
-	if (!rc && strcmp(disk_uuid(d), uuid))
-		rc = reason_set(why, RC_DEVICE, "%s is another disk now than the one that was open.", device);
+	if (!rc && strcmp(disk_uuid(d), r->uuid))
+		rc = reason_set(why, RC_DEVICE, "%s is another disk now than the one that was open.",
+				r->device);
 	return rc;
 }
 
 /* Once the mappings are gone. @fd is of the cache device. */
-static int note_clean(const char *name, int fd, uint64_t sectors, struct reason *why)
+static int note_clean(const struct recalled *r, int fd, uint64_t sectors, struct reason *why)
 {
-	char path[sizeof(PATH_RUN) + 160];
 	struct cache_label label;
 	struct cache_note note;
 	char *text = NULL;
@@ -586,7 +650,7 @@ static int note_clean(const char *name, int fd, uint64_t sectors, struct reason 
 	int rc;
 
 	disk_init(&d);
-	rc = recall(name, &d, why);
+	rc = load_recalled(r, &d, why);
 	if (!rc)
 		rc = read_note(&d, &text, &note, why);
 	if (!rc)
@@ -594,39 +658,49 @@ static int note_clean(const char *name, int fd, uint64_t sectors, struct reason 
 	if (!rc && (!text || !found || !cache_note_fits(&note, &label)))
 		rc = reason_set(why, RC_DEVICE, "The header of %.200s speaks of another cache.", d.device);
 	if (!rc)
+		rc = renew_session(&label, &d, &note, text, why);
+	if (!rc)
 		rc = end_session(fd, &label, &d, &note, text, why);
-	if (!rc) {
-		run_file(name, path, sizeof(path));
-		unlink(path);
-	}
 	free(text);
 	disk_close(&d);
 	return rc;
 }
 
+static int flush(const struct cache_stack *s, struct blockdev *cache, const char *path,
+		 struct reason *why)
+{
+	/* A loop device goes with its last user: this keeps it. */
+	int rc = blockdev_open(cache, path, false, true);
+
+	return rc ? reason_said(why, rc) : cache_stack_flush(s, why);
+}
+
 int cache_close(const char *name, const struct cache_stack *s, struct reason *why)
 {
+	char path[PATH_MAX], file[PATH_MAX], run[sizeof(PATH_RUN) + 160];
 	struct blockdev cache = { .fd = -1 };
 	struct reason gone = { 0 };
-	char path[PATH_MAX];
+	struct recalled r;
 	int rc;
 
-	/* A loop device goes with its last user: this keeps it. */
 	blockdev_name(s->cache_major, s->cache_minor, path, sizeof(path));
-	rc = blockdev_open(&cache, path, false, true);
-	if (rc)
-		reason_said(why, rc);
-	else
-		rc = cache_stack_flush(s, why);
+	if (!blockdev_loop_is_file(s->cache_major, s->cache_minor, file, sizeof(file)))
+		memcpy(file, path, sizeof(file));
+	rc = flush(s, &cache, path, why);
+	if (!rc)
+		rc = recall(&r, name, s, why);
 	if (cache_stack_remove(s, rc ? &gone : why) && !rc)
 		rc = why->rc;
 	if (!rc)
-		rc = note_clean(name, cache.fd, cache.sectors, why);
-	if (rc) {
+		rc = note_clean(&r, cache.fd, cache.sectors, why);
+	if (!rc) {
+		run_file(name, run, sizeof(run));
+		unlink(run);
+	} else {
 		reason_say(&gone);
 		if (*why->text)
-			reason_prefix(why, "The cache of %.120s was left as it is, nothing is lost, and the next\n"
-				      "'open --cache %.120s' goes on with it", name, path);
+			reason_prefix(why, "The cache of %.120s was left as it is, and the next\n"
+				      "'open --cache %.120s' goes on with it", name, file);
 	}
 	blockdev_close(&cache);
 	return rc;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "blockdev.h"
 #include "cache_stack.h"
@@ -207,15 +209,15 @@ static int copy_params(const char *type, const char *params, void *arg)
 	return 0;
 }
 
-/* Of what device it is a part. */
+/* Of what device it is a part, and where that begins. */
 static bool part_of(unsigned int major, unsigned int minor, unsigned int *of_major,
-		    unsigned int *of_minor)
+		    unsigned int *of_minor, uint64_t *start)
 {
 	char *params = NULL;
 	bool ok;
 
 	dm_each_target(major, minor, copy_params, &params);
-	ok = params && sscanf(params, "%u:%u", of_major, of_minor) == 2;
+	ok = params && sscanf(params, "%u:%u %" SCNu64, of_major, of_minor, start) == 3;
 	free(params);
 	return ok;
 }
@@ -223,6 +225,7 @@ static bool part_of(unsigned int major, unsigned int minor, unsigned int *of_maj
 static bool parse_top(struct cache_stack *s, const char *target, const char *params)
 {
 	unsigned int om, on, sm, sn, mm, mn, block;
+	uint64_t cache_start;
 
 	if (!strcmp(target, "writecache")) {
 		if (sscanf(params, "s %u:%u %u:%u %u", &om, &on, &sm, &sn, &block) != 5)
@@ -241,8 +244,8 @@ static bool parse_top(struct cache_stack *s, const char *target, const char *par
 	}
 	return mapping_name(om, on, s->origin, sizeof(s->origin)) &&
 	       mapping_name(sm, sn, s->ssd, sizeof(s->ssd)) &&
-	       part_of(om, on, &s->disk_major, &s->disk_minor) &&
-	       part_of(sm, sn, &s->cache_major, &s->cache_minor);
+	       part_of(om, on, &s->disk_major, &s->disk_minor, &s->disk_start) &&
+	       part_of(sm, sn, &s->cache_major, &s->cache_minor, &cache_start);
 }
 
 bool cache_stack_find(unsigned int major, unsigned int minor, struct cache_stack *s)
@@ -288,6 +291,9 @@ bool cache_stack_find_left(const char *name, struct cache_stack *s)
 	bool in_use;
 	size_t i;
 
+	/* What would be cut off the name could make it another disk's. */
+	if (strlen(name) > CACHE_NAME_MAX)
+		return false;
 	memset(&parts, 0, sizeof(parts));
 	name_parts(&parts, name);
 	if (is_part(parts.top, &in_use))
@@ -435,19 +441,39 @@ static int drain(const struct cache_stack *s, struct reason *why)
 	}
 }
 
+/* dm-cache calls clean what a disk may still have in a write cache of its own. */
+static int sync_disk(const struct cache_stack *s, struct reason *why)
+{
+	char path[PATH_MAX];
+	int fd, err = 0;
+
+	blockdev_name(s->disk_major, s->disk_minor, path, sizeof(path));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd))
+		err = errno;
+	if (fd >= 0)
+		close(fd);
+	if (!err)
+		return RC_OK;
+	return reason_set(why, RC_DEVICE, "Disk %.200s doesn't keep what is written back: %s.", path,
+			  strerror(err));
+}
+
 int cache_stack_flush(const struct cache_stack *s, struct reason *why)
 {
 	struct cache_status now;
 	int rc;
 
 	rc = cache_stack_status(s, &now, why);
-	if (rc || (!now.failed && !now.dirty && !is_writecache(s)))
+	if (rc)
 		return rc;
-	if (!is_writecache(s))
-		rc = use_cleaner(s, why);
-	else
+	if (is_writecache(s))
 		rc = flush_step(s, why);
-	return rc ? rc : drain(s, why);
+	else if (now.dirty || now.failed)
+		rc = use_cleaner(s, why);
+	if (!rc)
+		rc = drain(s, why);
+	return rc ? rc : sync_disk(s, why);
 }
 
 int cache_stack_remove(const struct cache_stack *s, struct reason *why)

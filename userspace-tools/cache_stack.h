@@ -24,7 +24,8 @@ struct cache_stack {
 	uint64_t size;			/* sectors, of the top and the origin */
 	uint32_t block;			/* sectors, of the cache */
 	unsigned int major, minor;	/* of the top */
-	unsigned int disk_major, disk_minor;	/* what the origin is part of */
+	unsigned int disk_major, disk_minor;	/* what the origin is part of, */
+	uint64_t disk_start;			/* ... from this sector on */
 	unsigned int cache_major, cache_minor;	/* what the cache is part of */
 };
 
@@ -59,7 +60,10 @@ struct cache_status {
 int cache_stack_status(const struct cache_stack *s, struct cache_status *status,
 		       struct reason *why);
 
-/* Writes back all that the disk lacks. As long as it takes, but not without progress. */
+/*
+ * Writes back all that the disk lacks, to where no power cut takes it away. As long
+ * as it takes, but not without progress.
+ */
 int cache_stack_flush(const struct cache_stack *s, struct reason *why);
 int cache_stack_remove(const struct cache_stack *s, struct reason *why);
 

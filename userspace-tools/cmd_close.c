@@ -113,7 +113,7 @@ static bool find_cache(const struct dm_mapping *m, struct cache_stack *s)
 /* One whose close was cut off: the disk is gone, its cache isn't. *@found: there was one. */
 static int close_left(const char *name, bool *found)
 {
-	struct reason why = { 0 };
+	struct reason why = { 0 }, ignored;
 	struct cache_stack s;
 	struct dm_mapping m;
 	bool exists;
@@ -129,6 +129,7 @@ static int close_left(const char *name, bool *found)
 		return RC_OK;
 	*found = true;
 	lease_drop(name);
+	registry_drop_mapping(name, &ignored);
 	return cache_close(name, &s, &why) ? reason_say(&why) : RC_OK;
 }
 
