@@ -103,12 +103,14 @@ static void print_cache(const struct cache_stack *s)
 	       status.write_misses);
 }
 
-static void print_device(const struct sse_table *t)
+/* *@start: where the data begin on the device that it names. */
+static void print_device(const struct sse_table *t, uint64_t *start)
 {
 	char name[PATH_MAX], file[PATH_MAX];
 	unsigned int major, minor;
 	struct cache_stack cache;
 
+	*start = t->start;
 	if (sscanf(t->device, "%u:%u", &major, &minor) != 2) {
 		printf("  device:  %s\n", t->device);
 		return;
@@ -117,6 +119,7 @@ static void print_device(const struct sse_table *t)
 		print_cache(&cache);
 		major = cache.disk_major;
 		minor = cache.disk_minor;
+		*start += cache.disk_start;
 	}
 	blockdev_name(major, minor, name, sizeof(name));
 	printf("  device:  %s\n", name);
@@ -160,6 +163,7 @@ static int print_mapping(const char *name, const struct dm_mapping *m)
 {
 	struct sse_table t;
 	struct sse_info info;
+	uint64_t start;
 	unsigned int i;
 	char *flags;
 	int rc;
@@ -181,9 +185,9 @@ static int print_mapping(const char *name, const struct dm_mapping *m)
 	}
 	for (i = 0; i < t.nr_layers; i++)
 		print_layer(&t, i, temp_is(m));
-	print_device(&t);
+	print_device(&t, &start);
 	printf("  sector size:  %u\n", t.sector_size);
-	printf("  offset:  %" PRIu64 " sectors\n", t.start);
+	printf("  offset:  %" PRIu64 " sectors\n", start);
 	printf("  size:    %" PRIu64 " sectors\n", m->size);
 	printf("  mode:    %s%s\n", m->readonly ? "readonly" : "read/write",
 	       m->suspended ? " (suspended)" : "");

@@ -12,6 +12,18 @@
 #include "opened.h"
 #include "ssesetup.h"
 
+static void read_cache(struct monitor_disk *d)
+{
+	struct reason unknown;
+	unsigned int major, minor;
+
+	if (!d->table.device || sscanf(d->table.device, "%u:%u", &major, &minor) != 2)
+		return;
+	d->cached = cache_stack_find(major, minor, &d->cache);
+	if (d->cached)
+		d->cache_understood = !cache_stack_status(&d->cache, &d->cache_status, &unknown);
+}
+
 static void read_mapping(const char *name, const struct dm_mapping *m, struct monitor_disk *d)
 {
 	memset(d, 0, sizeof(*d));
@@ -28,6 +40,7 @@ static void read_mapping(const char *name, const struct dm_mapping *m, struct mo
 		snprintf(d->problem, sizeof(d->problem), "its status isn't understood");
 	if (*d->problem)
 		diag_warn("Device %s is left out in part: %s.", d->name, d->problem);
+	read_cache(d);
 }
 
 void monitor_read(const char *name, const struct dm_mapping *m, struct monitor_disk *d)
@@ -116,20 +129,23 @@ const char *monitor_key_version(const struct monitor_disk *d, unsigned int layer
 	return layer ? d->known.outer_key_version : d->known.key_version;
 }
 
+bool monitor_below(const struct monitor_disk *d, unsigned int *major, unsigned int *minor)
+{
+	if (!d->cached)
+		return d->table.device && sscanf(d->table.device, "%u:%u", major, minor) == 2;
+	*major = d->cache.disk_major;
+	*minor = d->cache.disk_minor;
+	return true;
+}
+
 void monitor_device(const struct monitor_disk *d, char *name, size_t size)
 {
 	unsigned int major, minor;
-	struct cache_stack cache;
 
-	if (!d->table.device || sscanf(d->table.device, "%u:%u", &major, &minor) != 2) {
+	if (monitor_below(d, &major, &minor))
+		blockdev_name(major, minor, name, size);
+	else
 		snprintf(name, size, "%s", d->table.device ? d->table.device : "");
-		return;
-	}
-	if (cache_stack_find(major, minor, &cache)) {
-		major = cache.disk_major;
-		minor = cache.disk_minor;
-	}
-	blockdev_name(major, minor, name, size);
 }
 
 bool monitor_number(const struct monitor_disk *d, const char *word, uint64_t *number)

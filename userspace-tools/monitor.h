@@ -2,6 +2,7 @@
 #ifndef MONITOR_H
 #define MONITOR_H
 
+#include "cache_stack.h"
 #include "dm.h"
 #include "registry.h"
 #include "table.h"
@@ -21,6 +22,10 @@ struct monitor_disk {
 	struct sse_table table;
 	struct sse_info info;
 	struct known_disk known;	/* as the register has it; des is "" of others than a set's */
+	bool cached;			/* it lies on a cache of ours, */
+	struct cache_stack cache;	/* ... this one; */
+	bool cache_understood;		/* ... and this is what its target says */
+	struct cache_status cache_status;
 };
 
 /* Of one mapping of target sse; *@d to be freed, in any case. */
@@ -34,14 +39,13 @@ void monitor_release(struct monitor_disk *d);
 int monitor_list(struct monitor_disk **list, size_t *nr, struct reason *why);
 void monitor_free(struct monitor_disk *list, size_t nr);
 
-/* "LUKS2", "PLAIN", or "" of what ssesetup has not opened. */
+/* "LUKS2", "PLAIN", "TEMP", or "" of what ssesetup has not opened. */
 void monitor_type(const struct monitor_disk *d, char *type, size_t size);
 /* The version of a layer's key encryption key that this host saw last; "" if none. */
 const char *monitor_key_version(const struct monitor_disk *d, unsigned int layer);
-/*
- * Device below, and below a cache, as blockdev_name() has it; "" if the table isn't
- * understood.
- */
+/* Number of the device below, and below a cache; false if the table isn't understood. */
+bool monitor_below(const struct monitor_disk *d, unsigned int *major, unsigned int *minor);
+/* The same as blockdev_name() has it; "". */
 void monitor_device(const struct monitor_disk *d, char *name, size_t size);
 /* The number that a word of the status has; false if there is no such word, or no number. */
 bool monitor_number(const struct monitor_disk *d, const char *word, uint64_t *number);

@@ -64,14 +64,65 @@ static bool put_word(struct json_object *to, const char *name, const struct moni
 
 static bool put_device(struct json_object *to, const struct monitor_disk *d)
 {
-	char device[PATH_MAX], file[PATH_MAX] = "";
+	char device[PATH_MAX], number[32], file[PATH_MAX] = "";
+	const char *below = d->table.device;
 	unsigned int major, minor;
 
 	monitor_device(d, device, sizeof(device));
-	if (d->table.device && sscanf(d->table.device, "%u:%u", &major, &minor) == 2)
+	if (monitor_below(d, &major, &minor)) {
+		snprintf(number, sizeof(number), "%u:%u", major, minor);
+		below = number;
 		blockdev_loop_file(major, minor, file, sizeof(file));
-	return put_text(to, "device", device) && put_text(to, "device-number", d->table.device) &&
+	}
+	return put_text(to, "device", device) && put_text(to, "device-number", below) &&
 	       put_text(to, "loop-file", file) && put_text(to, "header", d->known.header);
+}
+
+/* A cache that has failed counts nothing any more, and not every kernel counts hits. */
+static bool put_cache_numbers(struct json_object *o, const struct monitor_disk *d)
+{
+	const struct cache_status *s = &d->cache_status;
+	const struct {
+		const char *name;
+		uint64_t number;
+		bool known;
+	} numbers[] = {
+		{ "blocks", s->blocks, true },
+		{ "used-blocks", s->used, true },
+		{ "dirty-blocks", s->dirty, true },
+		{ "read-hits", s->read_hits, s->has_hits },
+		{ "read-misses", s->read_misses, s->has_hits },
+		{ "write-hits", s->write_hits, s->has_hits },
+		{ "write-misses", s->write_misses, s->has_hits },
+	};
+	bool ok = true;
+	size_t i;
+
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && ok; i++)
+		ok = d->cache_understood && !s->failed && numbers[i].known ?
+			put_number(o, numbers[i].name, numbers[i].number) :
+			put_null(o, numbers[i].name);
+	return ok;
+}
+
+static bool put_cache(struct json_object *to, const struct monitor_disk *d)
+{
+	struct json_object *o;
+	char device[PATH_MAX];
+
+	if (!d->cached)
+		return put_null(to, "cache");
+	blockdev_name(d->cache.cache_major, d->cache.cache_minor, device, sizeof(device));
+	o = json_object_new_object();
+	if (o && put_text(o, "device", device) &&
+	    put_text(o, "mode", cache_mode_name(d->cache.mode)) &&
+	    (d->cache_understood ? put_bool(o, "failed", d->cache_status.failed) :
+				   put_null(o, "failed")) &&
+	    put_number(o, "block-bytes", (uint64_t)d->cache.block * SECTOR_SIZE) &&
+	    put_cache_numbers(o, d))
+		return put(to, "cache", o);
+	json_object_put(o);
+	return false;
 }
 
 /* The table's words but "key_lease MODE", which has a field of its own. */
@@ -194,7 +245,8 @@ static bool put_geometry(struct json_object *o, const struct monitor_disk *d)
 	return put_number(o, "size-bytes", d->size * SECTOR_SIZE) &&
 	       (known ? put_number(o, "sector-size", d->table.sector_size) :
 			put_null(o, "sector-size")) &&
-	       (known ? put_number(o, "offset-sectors", d->table.start) :
+	       (known ? put_number(o, "offset-sectors",
+				   d->table.start + (d->cached ? d->cache.disk_start : 0)) :
 			put_null(o, "offset-sectors")) &&
 	       put_bool(o, "read-only", d->readonly) && put(o, "flags", flags_json(d));
 }
@@ -214,8 +266,8 @@ struct json_object *monitor_json(const struct monitor_disk *d)
 {
 	struct json_object *o = json_object_new_object();
 
-	if (o && put_identity(o, d) && put_device(o, d) && put_geometry(o, d) && put_state(o, d) &&
-	    put(o, "layers", layers_json(d)) && put(o, "counters", counters_json(d)) &&
+	if (o && put_identity(o, d) && put_device(o, d) && put_cache(o, d) &&
+	    put_geometry(o, d) && put_state(o, d) && put(o, "layers", layers_json(d)) && put(o, "counters", counters_json(d)) &&
 	    put_text(o, "problem", d->problem))
 		return o;
 	json_object_put(o);

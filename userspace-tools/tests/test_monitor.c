@@ -110,6 +110,7 @@ static void test_disk_of_a_set(void)
 	is(o, "des", "\"gold\"");
 	is(o, "device-number", "\"0:0\"");
 	is(o, "header", "null");
+	is(o, "cache", "null");
 	is(o, "size-bytes", "1048576");
 	is(o, "sector-size", "4096");
 	is(o, "offset-sectors", "4096");
