@@ -12,6 +12,7 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=deslib.bash
 . "$DMSSE_DIR/deslib.bash"
+need_cmd perl
 need_module dm-writecache dm-cache
 
 MAP=dmsse-cached
@@ -35,33 +36,26 @@ image SSD 48
 image OTHER 40
 
 note() {
-	local id
-
-	for id in 0 1 2 3 4; do
-		token_of "$1" "$id" 2>/dev/null | grep 'dm-sse-cache'
-	done
+	cryptsetup luksDump --dump-json-metadata "$1" | tr -d ' \t\n' |
+		grep -o '{[^{}]*"dm-sse-cache"[^{}]*}'
 }
+
+PIECES=24
+for ((i = 0; i < PIECES; i++)); do
+	printf '%-4096s' "$PATTERN"
+done >"$WORK/pieces"
 
 # Written in small pieces, so that a cache of any mode has some of it.
 fill() {
-	local i
-
 	put "$1" 4 "$2"
-	for ((i = 0; i < 24; i++)); do
-		printf '%-4096s' "$PATTERN" |
-			dd of="/dev/mapper/$1" bs=4096 seek=$((2048 + 8 * i)) oflag=direct conv=notrunc status=none
-	done
+	dd if="$WORK/pieces" of="/dev/mapper/$1" bs=4096 seek=2048 oflag=direct conv=notrunc status=none
 	sync "/dev/mapper/$1"
 }
 
 filled() {
-	local i
-
-	holds "$1" 4 "$2" || return
-	for ((i = 0; i < 24; i++)); do
-		dd if="/dev/mapper/$1" bs=4096 skip=$((2048 + 8 * i)) count=1 iflag=direct status=none |
-			grep -qF "$PATTERN" || return
-	done
+	holds "$1" 4 "$2" &&
+		dd if="/dev/mapper/$1" bs=4096 skip=2048 count=$PIECES iflag=direct status=none |
+		cmp - "$WORK/pieces"
 }
 
 dirty_blocks() {
@@ -72,7 +66,7 @@ dirty_blocks() {
 
 # The origin alone must have everything after a close.
 modes() {
-	local mode layers=("$@")
+	local mode told layers=("$@")
 
 	right "format ${layers[*]:-with one layer}" format -q "${layers[@]}" "$DISK"
 	for mode in $MODES; do
@@ -83,6 +77,14 @@ modes() {
 		like "... what is dirty" "$OUT" "cache dirty: +[0-9]+ blocks"
 		like "... and hits" "$OUT" "cache writes: [0-9]+ hits, [0-9]+ misses"
 		like "... and the disk itself" "$OUT" "loop: +$DISK"
+		like "... and where its data begin" "$OUT" "offset: +[1-9][0-9]+ sectors"
+		told=$("$SSESETUP" status --json "$MAP" | tr -d ' \t\n')
+		like "... programs hear of it" "$told" \
+			"\"cache\":\{\"device\":\"/dev/[^\"]*\",\"mode\":\"$mode\",\"failed\":false,.*\"dirty-blocks\":[0-9]"
+		like "... and of the disk" "$told" "\"loop-file\":\"$DISK\".*\"offset-sectors\":[1-9]"
+		"$SSESETUP" metrics >"$WORK/metrics"
+		is "... Prometheus too" "$("$DMSSE_DIR/exposition.pl" "$WORK/metrics" dm_sse_disk_cache_info "disk=$MAP" "mode=$mode")" 1
+		is "... whether it has failed" "$("$DMSSE_DIR/exposition.pl" "$WORK/metrics" dm_sse_disk_cache_failed "disk=$MAP")" 0
 		right "... check finds it clean" check "$MAP"
 		fill "$MAP" "$mode"
 		check "... it reads what was written" filled "$MAP" "$mode"
@@ -124,6 +126,10 @@ cut_off() {
 		wrong 5 "The cache of $DISK on $SSD has data that the disk lacks" open "$DISK" "$MAP"
 		wrong 5 "has data that the disk lacks" open "$DISK" "$MAP" --readonly
 		wrong 5 "has data that the disk lacks" copy -q "$DISK" "$WORK/copied"
+		if [ ${#layers[@]} = 0 ]; then
+			wrong 5 "has data that the disk lacks" encrypt -q --add-outer "$DISK" --reduce-device-size 8M
+			wrong 5 "has data that the disk lacks" decrypt -q "$DISK" --header "$WORK/decrypted"
+		fi
 		wrong 5 "has data that the disk lacks" open -q "$DISK" "$MAP" --cache "$OTHER"
 		wrong 5 "$SSD is a cache with data that disk .* lacks" open -q "$OTHERDISK" "$MAP" --cache "$SSD"
 		wrong 1 "is in mode $mode, and has data" open -q "$DISK" "$MAP" --cache "$SSD,writethrough"
@@ -162,6 +168,26 @@ right "... close" close "$MAP"
 right "... with it again" open "$DISK" "$MAP" --cache "$SSD"
 check "... what it had before isn't read" holds "$MAP" 4 two
 right "... close" close "$MAP"
+
+# A snapshot of when it was open has what the disk had, and not what the cache has now.
+snapshot() {
+	right "$1: open" open -q "$DISK" "$MAP" --cache "$SSD,$1"
+	fill "$MAP" "before-$1"
+	cp --sparse=always "$DISK" "$WORK/snapshot"
+	fill "$MAP" "after-$1"
+	right "... close" close "$MAP"
+}
+snapshot writeback
+wrong 5 "has data that the disk lacks" open -q --clone "$WORK/snapshot" "$MAP" --cache "$SSD"
+snapshot writethrough
+right "... a snapshot with the disk's cache" open -q --clone "$WORK/snapshot" "$MAP" --cache "$SSD"
+like "... begins with an empty one" "$("$SSESETUP" status "$MAP")" "cache used: +0 of"
+check "... and has what the disk had" filled "$MAP" before-writethrough
+right "... close" close "$MAP"
+right "... the disk opens" open "$DISK" "$MAP"
+check "... and has what it had" filled "$MAP" after-writethrough
+right "... close" close "$MAP"
+rm "$WORK/snapshot"
 
 wrong 1 "$SSD is the cache of disk .*--batch-mode does it" open "$OTHERDISK" "$MAP" --cache "$SSD"
 right "... another disk takes it when asked to" open -q "$OTHERDISK" "$MAP" --cache "$SSD"
@@ -247,6 +273,11 @@ wrong 1 "a name has 100 characters at most" open "$DISK" "$LONG" --cache "$SSD"
 LOOP=$(losetup -f --show "$OTHERDISK")
 at_exit "losetup -d $LOOP"
 wrong 1 "lie on one another" open "$LOOP" "$MAP" --cache "$LOOP"
+right "a detached header" format -q --header "$WORK/header-alone" "$OTHER"
+wrong 1 "the header $WORK/header-alone lie on one another" open -q "$OTHER" "$MAP" \
+	--header "$WORK/header-alone" --cache "$WORK/header-alone,writecache"
+right "... stays whole" open "$OTHER" "$MAP" --header "$WORK/header-alone"
+right "... close" close "$MAP"
 is "... nothing is left of all that" "$(cached_devices)" ""
 right "... the disk opens" open "$DISK" "$MAP"
 right "... close" close "$MAP"
@@ -335,6 +366,20 @@ losetup -c "$LOOP"
 right "... open" open "$LOOP" "$MAP" --header "$WORK/detached" --cache "$SSD"
 is "... all of it is there" "$(sectors "/dev/mapper/$MAP")" $((24 * 2048))
 check "... with its data" holds "$MAP" 4 nine
+right "... close" close "$MAP"
+
+# A token that can't be read, and a passphrase.
+right "format" format -q "$DISK" --recovery-key
+sed -n 's/^Recovery key: //p' <<<"$OUT" | tr -d '\n' >"$WORK/recovery"
+right "... open" open -q "$DISK" "$MAP" --cache "$SSD,writecache"
+put "$MAP" 4 ten
+token_of "$DISK" | sed 's/"wrapped":"[^"]*"/"wrapped":"!"/' >"$WORK/token"
+cryptsetup token remove --token-id 0 "$DISK"
+cryptsetup token import --token-id 0 --json-file "$WORK/token" "$DISK"
+right "... close, when its token is broken" close "$MAP"
+like "... calls the cache clean" "$(note "$DISK")" '"dirty":false'
+right "... with the recovery key it opens" open --key-file "$WORK/recovery" "$DISK" "$MAP" --cache "$SSD"
+check "... with its data" holds "$MAP" 4 ten
 right "... close" close "$MAP"
 
 done_testing

@@ -115,6 +115,16 @@ check "... and has the data that were overwritten" holds_pattern "$SSD"
 dmsetup remove "$MAP-fast"
 dmsetup remove "$MAP-base"
 
+# A loop device of the disk, as some give disks to VMs.
+LOOP=$(losetup -f --show "/dev/mapper/$MAP")
+at_exit "losetup -d $LOOP 2>/dev/null || :"
+checked "a loop device of the disk is clean" "$MAP"
+like "... and is above it" "$OUT" "above: $LOOP \(loop\)"
+writecache "$LOOP" "$SSD"
+found "a cache on that is found" "keeps data of $MAP on $SSD" "$MAP"
+dmsetup remove "$MAP-fast"
+losetup -d "$LOOP"
+
 # A file for a cache, on a file system of the host's.
 truncate -s 8M "$WORK/cache"
 LOOP=$(losetup -f --show "$WORK/cache")
@@ -146,6 +156,8 @@ right "close" close "$MAP"
 dd if=/dev/zero of="$SSD" bs=1M oflag=direct status=none 2>/dev/null
 dd if=/dev/zero of="$SSD" bs=4096 count=1 oflag=direct conv=notrunc status=none
 dm_create "$MAP-base" "0 $(sectors "$DISK") writecache s $DISK $SSD 4096 0"
+# It is the same disk at another place.
+right "forget where it was" des forget -q platform "$DISK"
 right "open above a writecache" open "/dev/mapper/$MAP-base" "$MAP"
 checked "a writecache below is clean" "$MAP"
 like "... and told of" "$OUT" "below: $SSD"
@@ -181,6 +193,9 @@ right "format without --des" format -q "$IMAGE"
 like "... takes the policy's set" "$(field "$(token_of "$IMAGE")" des)" '^shop$'
 right "... and with it that one" format -q --des platform "$IMAGE"
 is "... as given" "$(field "$(token_of "$IMAGE")" des)" platform
+image PLAIN 12
+right "encrypt without it" encrypt -q "$PLAIN" --reduce-device-size 4M
+is "... takes the policy's set" "$(field "$(token_of "$PLAIN")" des)" shop
 policy "default-des = nosuch"
 wrong 4 "policy.conf, line 1" format -q "$IMAGE"
 
@@ -189,6 +204,11 @@ wrong 1 "policy.conf, line 2: 'des:shop' demands two layers of $DISK" format -q 
 wrong 1 "policy.conf, line 2: '$WORK/image\*' demands two layers of $IMAGE" format -q "$IMAGE"
 right "... with two it is done" format -q --double "$IMAGE"
 right "... by a set that has two as well" format -q --des bank "$IMAGE"
+wrong 1 "'$WORK/image\*' demands two layers of $IMAGE" temp create -q "$IMAGE" "$MAP"
+right "a temporary disk with two" temp create -q --double "$IMAGE" "$MAP"
+right "... is looked at" check --all
+like "... and told" "$OUT" "^$MAP: two layers, temporary"
+right "... close" close "$MAP"
 right "another disk" format -q --des platform "$DISK"
 wrong 1 "'des:shop' demands two layers of $DISK" assign --des shop "$DISK"
 image SOURCE 16
@@ -256,6 +276,13 @@ found "... or its set" "BREACH of line 1" --all
 policy "require-double = des:bank /dev/nosuch"
 checked "... others don't matter" --all
 stop
+LOOP=$(losetup -f --show "/dev/mapper/$MAP")
+policy "require-encryption = yes"
+start qemu-system-none "$LOOP"
+checked "a loop device of one is right" --all
+like "... and looked at" "$OUT" "1 devices of VMs"
+stop
+losetup -d "$LOOP"
 
 start monitor "$SSD"
 policy "require-encryption = yes"

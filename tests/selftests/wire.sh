@@ -87,7 +87,7 @@ found() {
 }
 
 # MiB of it from 8 MiB on, in all ways that a guest could.
-PATTERN_MIB=2
+PATTERN_MIB=1
 plant() {
 	local i block
 
@@ -107,12 +107,16 @@ read_again() {
 		cmp -s - "$WORK/pattern"
 }
 
+# Nothing is left, in whatever way: neither at the server nor on the cache device.
 forget() {
-	local device
+	local file size
 
-	for device in "$LOOP" $DISK; do
-		dd if=/dev/zero of="$device" bs=1M oflag=direct status=none 2>/dev/null
-		sync "$device"
+	sync $DISK "$LOOP"
+	blockdev --flushbufs $DISK "$LOOP"
+	for file in "$EXPORT" "$SSD"; do
+		size=$(stat -c %s "$file")
+		truncate -s 0 "$file"
+		truncate -s "$size" "$file"
 	done
 }
 
