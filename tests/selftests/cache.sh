@@ -66,10 +66,10 @@ dirty_blocks() {
 
 # The origin alone must have everything after a close.
 modes() {
-	local mode told layers=("$@")
+	local modes=$1 mode told layers=("${@:2}")
 
 	right "format ${layers[*]:-with one layer}" format -q "${layers[@]}" "$DISK"
-	for mode in $MODES; do
+	for mode in $modes; do
 		right "open with a cache: $mode" open -q "$DISK" "$MAP" --cache "$SSD,$mode"
 		[ "$RC" = 0 ] || continue
 		sse status "$MAP"
@@ -105,8 +105,8 @@ modes() {
 		right "... close" close "$MAP"
 	done
 }
-modes
-modes --double
+modes "$MODES"
+modes writecache --double
 
 ### Without a close
 
