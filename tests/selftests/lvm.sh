@@ -50,6 +50,10 @@ CONF
 export LVM_SYSTEM_DIR=$WORK/lvm LVM_SUPPRESS_FD_WARNINGS=1
 at_exit "! vgs dmssevg || vgremove --yes --force --force dmssevg"
 
+mkdir "$WORK/bin"
+ln -s "$SSESETUP" "$WORK/bin/ssesetup"
+PATH=$WORK/bin:$PATH
+
 run_examples "$RST"
 put "$MAP" 2 lvm
 printf %s "$PATTERN" | dd of="/dev/mapper/$MAP" bs=4096 seek=1024 conv=notrunc,fsync,sync status=none
