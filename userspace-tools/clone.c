@@ -5,6 +5,7 @@
 #include <sys/sysmacros.h>
 
 #include "blockdev.h"
+#include "cache_stack.h"
 #include "clone.h"
 #include "dm.h"
 #include "lease.h"
@@ -24,21 +25,35 @@ static bool has_prefix(const char *text, const char *prefix)
 	return !strncmp(text, prefix, strlen(prefix));
 }
 
+/* A disk that is open with a cache is below that. */
+static void find_disk(uint64_t below, unsigned int *disk_major, unsigned int *disk_minor)
+{
+	struct cache_stack cache;
+
+	*disk_major = major(below);
+	*disk_minor = minor(below);
+	if (cache_stack_find(*disk_major, *disk_minor, &cache)) {
+		*disk_major = cache.disk_major;
+		*disk_minor = cache.disk_minor;
+	}
+}
+
 /* A mapping of the same UUID that isn't of this device. */
 static int look_at_mapping(const struct dm_node *node, void *arg)
 {
+	unsigned int i, disk_major = 0, disk_minor = 0;
 	struct search *s = arg;
-	unsigned int i;
 
 	if (!has_prefix(node->uuid, s->ours) && !has_prefix(node->uuid, s->cryptsetup))
 		return 0;
-	for (i = 0; i < node->nr_below; i++)
-		if (blockdev_is(s->d->device, major(node->below[i]), minor(node->below[i])))
+	for (i = node->nr_below; i > 0; i--) {
+		find_disk(node->below[i - 1], &disk_major, &disk_minor);
+		if (blockdev_is(s->d->device, disk_major, disk_minor))
 			return 0;
+	}
 	if (!node->nr_below)
 		return 0;
-	blockdev_name(major(node->below[0]), minor(node->below[0]), s->twin->device,
-		      sizeof(s->twin->device));
+	blockdev_name(disk_major, disk_minor, s->twin->device, sizeof(s->twin->device));
 	snprintf(s->twin->mapping, sizeof(s->twin->mapping), "%s", node->name);
 	s->found = true;
 	return 1;
@@ -50,7 +65,8 @@ static void search_mappings(struct search *s)
 	lease_mapping_uuid(disk_uuid(s->d), "", s->ours, sizeof(s->ours));
 	snprintf(s->cryptsetup, sizeof(s->cryptsetup), CRYPT_PREFIX "%s",
 		 s->ours + strlen(LUKS2_PREFIX));
-	dm_each_node(look_at_mapping, s);
+	if (dm_loaded())
+		dm_each_node(look_at_mapping, s);
 }
 
 bool clone_has_uuid(const char *device, const char *header, const char *uuid)
@@ -97,17 +113,22 @@ static bool is_original(const struct disk *d)
 	       !known.clone && !strcmp(known.uuid, disk_uuid(d));
 }
 
-int clone_detect(struct disk *d, struct clone_twin *twin, struct reason *why)
+int clone_find(const struct disk *d, struct clone_twin *twin, bool *clone, struct reason *why)
 {
 	struct search s = { .d = d, .twin = twin };
 	int rc;
 
 	memset(twin, 0, sizeof(*twin));
-	d->clone = false;
+	*clone = false;
 	if (is_original(d))
 		return RC_OK;
 	search_mappings(&s);
 	rc = s.found ? RC_OK : search_register(&s, why);
-	d->clone = s.found;
+	*clone = s.found;
 	return rc;
+}
+
+int clone_detect(struct disk *d, struct clone_twin *twin, struct reason *why)
+{
+	return clone_find(d, twin, &d->clone, why);
 }

@@ -16,10 +16,11 @@ struct clone_twin {
 };
 
 /*
- * Sets d->clone: is there another disk of this UUID, open or registered here, of
- * which this may be a clone? A disk that was registered before its clones were
- * is none.
+ * *@clone: is there another disk of this UUID, open or registered here, of which
+ * this may be a clone? A disk that was registered before its clones were is none.
  */
+int clone_find(const struct disk *d, struct clone_twin *twin, bool *clone, struct reason *why);
+/* The same, into d->clone. */
 int clone_detect(struct disk *d, struct clone_twin *twin, struct reason *why);
 
 /* Is a disk of this UUID there now? @header: "" if it is on the device. */

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "blockdev.h"
+#include "clone.h"
 #include "disk.h"
 #include "dm.h"
 #include "files.h"
@@ -484,36 +484,57 @@ void disk_key_versions(const struct disk *d, struct known_disk *known)
 		known->outer_key_version[0] = '\0';
 }
 
+struct entering {
+	const struct disk *d;
+	bool opening, clone;
+};
+
+static void enter(struct known_disk *known, const struct known_disk *old, void *arg)
+{
+	const struct entering *e = arg;
+	bool same = old && !strcmp(old->uuid, disk_uuid(e->d));
+
+	known->clone = same && !e->opening ? old->clone : e->clone;
+	if (same) {
+		memcpy(known->mapping, old->mapping, sizeof(known->mapping));
+		memcpy(known->key_version, old->key_version, sizeof(known->key_version));
+		memcpy(known->outer_key_version, old->outer_key_version,
+		       sizeof(known->outer_key_version));
+	}
+	snprintf(known->uuid, sizeof(known->uuid), "%s", disk_uuid(e->d));
+	memcpy(known->des, e->d->des, sizeof(known->des));
+	memcpy(known->des_id, e->d->des_id, sizeof(known->des_id));
+	disk_key_versions(e->d, known);
+}
+
+/*
+ * Who opens a disk for others has found that out; it may also come into the register
+ * without having been opened, or be opened for a moment by one of ours.
+ */
+static int find_clone(struct entering *e, const struct known_disk *place, struct reason *why)
+{
+	struct clone_twin twin;
+	struct known_disk old;
+	struct reason unknown;
+
+	if (e->clone)
+		return RC_OK;
+	if (!registry_find(place->device, place->header, &old, &unknown) &&
+	    !strcmp(old.uuid, disk_uuid(e->d)) && (!e->opening || !old.clone))
+		return RC_OK;
+	return clone_find(e->d, &twin, &e->clone, why);
+}
+
 int disk_register(const struct disk *d, const char *mapping, struct reason *why)
 {
-	struct known_disk known = { .added = 0 }, old;
-	struct reason unknown;
+	struct known_disk place = { .added = 0 };
+	struct entering e = { .d = d, .opening = mapping != NULL, .clone = d->clone };
 	int rc;
 
-	rc = registry_stable_name(d->device, known.device, sizeof(known.device), why);
+	rc = registry_stable_name(d->device, place.device, sizeof(place.device), why);
 	if (!rc && *d->header)
-		rc = registry_stable_name(d->header, known.header, sizeof(known.header), why);
-	if (rc)
-		return rc;
-	if (!registry_find(known.device, known.header, &old, &unknown)) {
-		known.added = old.added;
-		memcpy(known.mapping, old.mapping, sizeof(known.mapping));
-		known.clone = old.clone;
-		if (!strcmp(old.uuid, disk_uuid(d))) {
-			memcpy(known.key_version, old.key_version, sizeof(known.key_version));
-			memcpy(known.outer_key_version, old.outer_key_version,
-			       sizeof(known.outer_key_version));
-		}
-	} else {
-		known.added = time(NULL);
-	}
-	snprintf(known.uuid, sizeof(known.uuid), "%s", disk_uuid(d));
-	memcpy(known.des, d->des, sizeof(known.des));
-	memcpy(known.des_id, d->des_id, sizeof(known.des_id));
-	if (mapping) {
-		snprintf(known.mapping, sizeof(known.mapping), "%s", mapping);
-		known.clone = d->clone;
-	}
-	disk_key_versions(d, &known);
-	return registry_put(&known, why);
+		rc = registry_stable_name(d->header, place.header, sizeof(place.header), why);
+	if (!rc)
+		rc = find_clone(&e, &place, why);
+	return rc ? rc : registry_change(&place, mapping, enter, &e, why);
 }

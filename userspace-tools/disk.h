@@ -104,7 +104,8 @@ struct known_disk;
 void disk_key_versions(const struct disk *d, struct known_disk *known);
 /*
  * Enters the disk in the register of this host. @mapping: the name it is being
- * opened under, or NULL: as it was, and so is whether it is a clone.
+ * opened under, or NULL: as it was, and so is whether it is a clone; of one that
+ * was not there that is found out.
  */
 int disk_register(const struct disk *d, const char *mapping, struct reason *why);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "diag.h"
 #include "dm.h"
@@ -94,6 +95,11 @@ retry:
 	}
 	return diag_fail(RC_DEVICE, "Cannot initialize device-mapper. Is the module dm-mod loaded?\n"
 			 "'modprobe dm-mod' says why it can't be; /dev/mapper/control must exist.");
+}
+
+bool dm_loaded(void)
+{
+	return !access("/sys/class/misc/device-mapper", F_OK);
 }
 
 int dm_target_version(const char *target, char *version, unsigned int size)

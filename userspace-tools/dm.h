@@ -30,6 +30,8 @@ void dm_setup(void);
 
 /* Is device-mapper there? Returns an enum exit_code and says what to do. */
 int dm_ready(void);
+/* For who only looks: where it was never loaded nothing is open. */
+bool dm_loaded(void);
 /* Errno; @version: "1.0.0", or "" if the target isn't registered. */
 int dm_target_version(const char *target, char *version, unsigned int size);
 

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "blockdev.h"
 #include "cache_stack.h"
@@ -110,8 +109,7 @@ int opened_list(struct opened **list, size_t *nr, struct reason *why)
 
 	*list = NULL;
 	*nr = 0;
-	/* Where it was never loaded nothing is open, and nobody need load it to say so. */
-	if (!access("/sys/class/misc/device-mapper", F_OK))
+	if (dm_loaded())
 		err = dm_each(collect, &c);
 	if (err) {
 		free(c.list);

@@ -175,26 +175,45 @@ static int lock_entry(const struct known_disk *disk, char *path, int *lock, stru
 	return rc ? rc : files_lock(PATH_DISKS, lock, why);
 }
 
-int registry_put(const struct known_disk *disk, struct reason *why)
+int registry_change(const struct known_disk *place, const char *mapping,
+		    registry_change_fn *change, void *arg, struct reason *why)
 {
-	struct known_disk old, new = *disk;
+	struct known_disk old, new = *place;
 	struct reason ignored;
 	char path[PATH_SIZE];
-	bool missing;
+	bool missing, there;
 	int lock, rc;
 
-	rc = lock_entry(disk, path, &lock, why);
+	rc = lock_entry(place, path, &lock, why);
 	if (rc)
 		return rc;
-	if (!new.added && !read_entry(path, &old, &missing, &ignored))
+	/* One that is damaged is replaced. */
+	there = !read_entry(path, &old, &missing, &ignored);
+	change(&new, there ? &old : NULL, arg);
+	if (mapping)
+		snprintf(new.mapping, sizeof(new.mapping), "%s", mapping);
+	if (!new.added && there)
 		new.added = old.added;
 	if (!new.added)
 		new.added = time(NULL);
 	rc = write_entry(&new, why);
-	if (!rc && *new.mapping)
-		rc = link_mapping(new.mapping, path, why);
+	/* A name that the disk had once may be another's by now. */
+	if (!rc && mapping && *mapping)
+		rc = link_mapping(mapping, path, why);
 	close(lock);
 	return rc;
+}
+
+static void replace(struct known_disk *new, const struct known_disk *old, void *arg)
+{
+	(void)new;
+	(void)old;
+	(void)arg;
+}
+
+int registry_put(const struct known_disk *disk, struct reason *why)
+{
+	return registry_change(disk, disk->mapping, replace, NULL, why);
 }
 
 int registry_note_versions(const struct known_disk *disk, struct reason *why)

@@ -36,6 +36,14 @@ struct known_disk {
  */
 int registry_put(const struct known_disk *disk, struct reason *why);
 /*
+ * The same for who keeps some of what is there: @change fills in @new, which is
+ * @place so far, by what is there, @old or NULL, while nobody else changes it.
+ * @mapping: the name that is the disk's from now on; NULL: none becomes its.
+ */
+typedef void registry_change_fn(struct known_disk *new, const struct known_disk *old, void *arg);
+int registry_change(const struct known_disk *place, const char *mapping,
+		    registry_change_fn *change, void *arg, struct reason *why);
+/*
  * Only the versions of keys, of an entry that is there and of this very disk; what
  * else is in it may have changed since @disk was read.
  */

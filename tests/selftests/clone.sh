@@ -197,6 +197,29 @@ like "... but the clone is" "$(used gold "$SNAP")" "open as: *$A"
 right "renew" lease renew $A
 right "close" close $A
 
+# ... or to any other disk. What else is done to the first doesn't give it back.
+image NAMED 8
+right "format" format -q "$NAMED" --des silver
+right "open" open "$ORIGIN" $A
+dm_remove $A
+right "another disk gets its name" open "$NAMED" $A
+right "assign the original to another set" assign --des silver "$ORIGIN"
+right "and back" assign --des gold "$ORIGIN"
+right "the other disk is renewed" lease renew $A
+right "disable its set" des disable -q silver --now
+check "... takes it away" wait_for 60 state_is $A lapsed
+right "enable" des enable silver
+check "... and back" state_is $A active
+right "close" close $A
+
+# One that comes into the register without having been opened is a clone all the same.
+right "forget the clone" des forget -q gold "$SNAP"
+right "assign it to another set" assign --des silver "$SNAP"
+like "... it is known for a clone" "$(used silver "$SNAP")" "^$SNAP  \\(clone\\)"
+wrong 5 "has the UUID of $ORIGIN, which is registered here" open "$SNAP" $B
+right "and back" assign --des gold "$SNAP"
+like "... it is one still" "$(used gold "$SNAP")" "\\(clone\\)"
+
 # cryptsetup knows nothing of a set, but has the UUID too.
 check "cryptsetup opens the original" cryptsetup open --key-file "$WORK/recovery" "$ORIGIN" dmsse-stock
 right "forget both" des forget -q gold "$ORIGIN"

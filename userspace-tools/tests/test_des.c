@@ -705,6 +705,52 @@ static void test_registry(void)
 	registry_forget("/a/1", NULL, &why);
 }
 
+/* Counts, in a version, how often it was called. */
+static void count_change(struct known_disk *new, const struct known_disk *old, void *arg)
+{
+	(void)arg;
+	if (old)
+		*new = *old;
+	snprintf(new->key_version, sizeof(new->key_version), "%d", atoi(new->key_version) + 1);
+	strcpy(new->uuid, ID);
+	strcpy(new->des, "gold");
+}
+
+static void test_registry_changes(void)
+{
+	struct known_disk place, other, found;
+	struct reason why = { 0 };
+	int i, j, status, bad = 0;
+
+	make_disk(&place, "/c/1", "", "");
+	fflush(stdout);
+	for (i = 0; i < CHILDREN; i++) {
+		if (fork())
+			continue;
+		for (j = 0; j < CHANGES; j++)
+			if (registry_change(&place, NULL, count_change, NULL, &why))
+				_exit(1);
+		_exit(0);
+	}
+	while (wait(&status) > 0)
+		bad += status != 0;
+	result(!bad && !registry_find("/c/1", NULL, &found, &why) &&
+	       atoi(found.key_version) == CHILDREN * CHANGES,
+	       "processes that change an entry at a time lose nothing", found.key_version);
+
+	registry_change(&place, "m", count_change, NULL, &why);
+	make_disk(&other, "/c/2", "", "m");
+	registry_put(&other, &why);
+	result(!registry_change(&place, NULL, count_change, NULL, &why) &&
+	       !registry_find_mapping("m", &found, &why) && !strcmp(found.device, "/c/2"),
+	       "a change takes no name back that is another's", found.device);
+	result(!registry_find("/c/1", NULL, &found, &why) && !strcmp(found.mapping, "m"),
+	       "and keeps what it doesn't change", found.mapping);
+	registry_forget("/c/1", NULL, &why);
+	registry_forget("/c/2", NULL, &why);
+	registry_drop_mapping("m", &why);
+}
+
 static void test_stable_names(void)
 {
 	struct reason why = { 0 };
@@ -748,6 +794,7 @@ int main(void)
 	test_parallel();
 	test_state();
 	test_registry();
+	test_registry_changes();
 	test_stable_names();
 	printf("1..%u\n", nr);
 	return failed != 0;
