@@ -14,6 +14,7 @@
 #include "des_state.h"
 #include "json_file.h"
 #include "paths.h"
+#include "registry.h"
 #include "signature.h"
 #include "tree.h"
 
@@ -90,8 +91,27 @@ static int write_note(const struct disk *d, const struct cache_note *note, const
 	return rc;
 }
 
+/*
+ * A snapshot of a disk that is open has the note of the moment, which fits the
+ * cache if the disk was never closed. It tells by where the disk was then.
+ */
+static bool is_anothers(const struct disk *d, const struct cache_note *note)
+{
+	char here[PATH_MAX];
+	struct reason unknown;
+
+	return d->clone && *note->previous &&
+	       (registry_stable_name(d->device, here, sizeof(here), &unknown) ||
+		strcmp(here, note->disk));
+}
+
 static int lacks_cache(const struct disk *d, const struct cache_note *note, struct reason *why)
 {
+	if (is_anothers(d, note))
+		return reason_set(why, RC_BUSY,
+			"Snapshot %.120s was made while %.120s was open with a cache, and lacks what was in that\n"
+			"alone. '--cache none' gives it up.", d->device,
+			*note->disk ? note->disk : "the disk");
 	return reason_set(why, RC_BUSY,
 		"%s cache of %.120s on %.120s has data that the disk lacks: it opens with\n"
 		"'--cache %.100s'. '--cache none' gives them up.",
@@ -218,8 +238,8 @@ static int refuse_label(const struct cache *c, struct reason *why)
 {
 	return reason_set(why, RC_BUSY,
 		"%.200s is a cache with data that disk %s lacks: open that disk with it, and close it.\n"
-		"'dd if=/dev/zero of=%.100s bs=8K count=1' gives them up.", c->path, c->label.disk,
-		c->path);
+		"'dd if=/dev/zero of=%.100s bs=8K count=1 conv=notrunc' gives them up.",
+		c->path, c->label.disk, c->path);
 }
 
 /* Nothing that is on the device is of use any more: may it go? */
@@ -243,16 +263,21 @@ static int ask_to_use(const struct cache *c, const struct options *o, struct rea
 /* The label is of this disk. */
 static int join(struct cache *c, const struct disk *d, struct reason *why)
 {
-	bool fits = c->note_text && cache_note_fits(&c->note, &c->label);
+	bool fits = c->note_text && cache_note_fits(&c->note, &c->label) &&
+		    !is_anothers(d, &c->note);
 
 	if (c->mode == CACHE_NO_MODE)
 		c->mode = c->label.mode;
+	if (!fits && c->label.dirty && d->clone)
+		return reason_set(why, RC_BUSY,
+			"%.200s is the cache of another disk with this UUID, and has data that that one lacks:\n"
+			"open that one with it, and close it.", c->path);
 	if (!fits && c->label.dirty)
 		return reason_set(why, RC_BUSY,
 			"%.200s is a cache of this disk, but of another time than its header tells of: the disk\n"
 			"was opened without it, or has a header from a backup.\n"
-			"'dd if=/dev/zero of=%.100s bs=8K count=1' gives up what is in the cache.", c->path,
-			c->path);
+			"'dd if=/dev/zero of=%.100s bs=8K count=1 conv=notrunc' gives up what is in the cache.",
+			c->path, c->path);
 	if (!fits)
 		return c->note.dirty ? lacks_cache(d, &c->note, why) : RC_OK;
 	if (c->mode != c->label.mode && c->label.dirty)
@@ -414,9 +439,14 @@ static int begin_session(struct cache *c, const struct disk *d, struct reason *w
 		.mode = c->mode,
 		.dirty = c->mode != CACHE_WRITETHROUGH,
 	};
+	char place[PATH_MAX];
 	int rc;
 
 	blockdev_absolute(c->path, note.device, sizeof(note.device));
+	rc = registry_stable_name(d->device, place, sizeof(place), why);
+	if (rc)
+		return rc;
+	snprintf(note.disk, sizeof(note.disk), "%.*s", (int)sizeof(note.disk) - 1, place);
 	memcpy(note.previous, c->label.session, sizeof(note.previous));
 	c->was_dirty = c->label.dirty;
 	rc = des_new_id(note.session, why);

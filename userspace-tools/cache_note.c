@@ -30,6 +30,7 @@ static bool get_all(struct json_object *object, struct cache_note *note)
 	char mode[32];
 
 	if (!json_get_text(object, "device", note->device, sizeof(note->device)) ||
+	    !json_get_text(object, "disk", note->disk, sizeof(note->disk)) ||
 	    !json_get_text(object, "mode", mode, sizeof(mode)) ||
 	    !json_get_text(object, "session", note->session, sizeof(note->session)) ||
 	    !json_get_text(object, "previous", note->previous, sizeof(note->previous)) ||
@@ -61,6 +62,7 @@ char *cache_note_format(const struct cache_note *note, const char *old)
 	if (!object)
 		object = json_object_new_object();
 	if (object && json_put_text(object, "device", note->device) &&
+	    json_put_text(object, "disk", note->disk) &&
 	    json_put_text(object, "mode", cache_mode_name(note->mode)) &&
 	    json_put_text(object, "session", note->session) &&
 	    json_put_text(object, "previous", note->previous) &&

@@ -14,9 +14,10 @@
 
 struct cache_note {
 	char device[1024];		/* where the cache was, to tell people */
+	char disk[1024];		/* where the disk was then; "": not known */
 	enum cache_mode mode;
 	char session[UUID_TEXT_SIZE];	/* of the last opening with it, */
-	char previous[UUID_TEXT_SIZE];	/* ... and what the label said before; "" */
+	char previous[UUID_TEXT_SIZE];	/* ... what the label said before; "" once it is closed */
 	bool dirty;
 	bool restored;			/* the header is from a backup: the disk may have changed since */
 };

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cache_stack.h"
 #include "diag.h"
 #include "dm.h"
 #include "keyring.h"
@@ -120,6 +121,7 @@ struct overlap {
 static int check_overlap(const char *name, const struct dm_mapping *m, void *arg)
 {
 	const struct overlap *mine = arg;
+	struct cache_stack cache;
 	struct sse_table t;
 	unsigned int major, minor;
 	int rc = RC_OK;
@@ -129,10 +131,18 @@ static int check_overlap(const char *name, const struct dm_mapping *m, void *arg
 		return RC_OK;
 	if (table_parse(m->table, &t))
 		return RC_DEVICE;
-	if (sscanf(t.device, "%u:%u", &major, &minor) == 2 && major == mine->major &&
-	    minor == mine->minor && t.start < mine->end && mine->start < t.start + m->size)
+	if (sscanf(t.device, "%u:%u", &major, &minor) != 2)
+		goto out;
+	if (cache_stack_find(major, minor, &cache)) {
+		major = cache.disk_major;
+		minor = cache.disk_minor;
+		t.start += cache.disk_start;
+	}
+	if (major == mine->major && minor == mine->minor && t.start < mine->end &&
+	    mine->start < t.start + m->size)
 		rc = diag_fail(RC_BUSY, "The mapping would overlap with %s, which has sectors %" PRIu64
 			       " to %" PRIu64 " of the device.", name, t.start, t.start + m->size - 1);
+out:
 	table_free(&t);
 	return rc;
 }
@@ -154,7 +164,7 @@ int mapping_name_is_free(const char *name)
 	return rc;
 }
 
-static int check_overlaps(const struct sse_table *t, uint64_t size, const struct blockdev *b)
+int mapping_check_overlaps(const struct sse_table *t, uint64_t size, const struct blockdev *b)
 {
 	struct overlap mine = {
 		.major = b->major,
@@ -184,7 +194,7 @@ int mapping_create(const struct options *o, const char *name, const char *uuid,
 	if (!rc)
 		rc = module_ensure_target();
 	if (!rc && opt_given(o, OPT_SHARED))
-		rc = check_overlaps(t, size, b);
+		rc = mapping_check_overlaps(t, size, b);
 	if (rc)
 		return rc;
 	params = table_format(t);

@@ -24,6 +24,9 @@ unsigned int mapping_flags(const struct options *o);
 /* RC_BUSY if there is a mapping of that name. */
 int mapping_name_is_free(const char *name);
 
+/* RC_BUSY if a mapping, with a cache or without, has some of the same sectors. */
+int mapping_check_overlaps(const struct sse_table *t, uint64_t size, const struct blockdev *b);
+
 /*
  * Makes the mapping of @size sectors on an open device, of which t->device is
  * the number. With --shared no other may overlap.

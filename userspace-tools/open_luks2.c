@@ -157,6 +157,9 @@ static int map(const struct opening *op, unsigned int flags, struct reason *why)
 		size = op->disk->layer[0].segment.size;
 	if (!rc)
 		rc = mapping_check_size(&t, op->disk->device, b.sectors, b.block_size, &size);
+	/* Before a header is told that its cache is no more. */
+	if (!rc && opt_given(op->o, OPT_SHARED))
+		rc = mapping_check_overlaps(&t, size, &b);
 	if (rc) {
 		table_free(&t);
 		return reason_said(why, rc);

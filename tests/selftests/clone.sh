@@ -10,7 +10,7 @@
 # shellcheck source-path=SCRIPTDIR source=deslib.bash
 . "$DMSSE_DIR/deslib.bash"
 need_cmd dmsetup script
-need_module dm-snapshot dm-thin-pool dm-crypt
+need_module dm-snapshot dm-thin-pool dm-crypt dm-writecache dm-cache
 have_module adiantum || have_module xchacha20 || :
 
 A=dmsse-twin-a B=dmsse-twin-b C=dmsse-twin-c
@@ -256,6 +256,89 @@ swap || bail "not renamed"
 right "and back" assign --des gold "$SNAP"
 right "forget the clone" des forget -q gold "$SNAP"
 dm_remove below-snap
+
+### With caches
+
+make_disk WITH 48
+make_disk SSD 24
+below below-with --table "0 $((20 * 2048)) linear $WITH 0"
+below below-copy --table "0 $((20 * 2048)) linear $WITH $((24 * 2048))"
+sweep() {
+	local part
+
+	for part in cache origin ssd meta; do
+		dm_remove "$1.sse-$part"
+	done
+}
+at_exit "close_all; sweep $A; sweep $B"
+WITH=/dev/mapper/below-with WITHCOPY=/dev/mapper/below-copy
+copy_disk() {
+	dd if="$WITH" of="$WITHCOPY" bs=1M iflag=direct oflag=direct status=none
+}
+note_of() {
+	local id
+
+	for id in 0 1 2 3; do
+		token_of "$1" $id 2>/dev/null | grep dm-sse-cache
+	done
+}
+right "format" format -q "$WITH" --des gold
+right "open with a cache" open -q "$WITH" $A --cache "$SSD,writethrough"
+put_at $A 1 early
+wrong 5 "would overlap with $A" open --shared "$WITH" $B
+copy_disk
+put_at $A 1 late
+wrong 5 "has the UUID of $WITH, which is open as $A: --clone" open "$WITHCOPY" $B
+right "its snapshot opens beside it" open --clone "$WITHCOPY" $B
+check "... as the disk was" holds_at $B 1 early
+right "close" close $B
+copy_disk
+session=$(field "$(note_of "$WITHCOPY")" session)
+right "close the disk" close $A
+like "... its note of the cache is a clean one" "$(note_of "$WITH")" '"dirty":false'
+unlike "... not of the session that a snapshot has" "$(note_of "$WITH")" "\"session\":\"$session\""
+right "the snapshot with that cache, which it takes for an empty one" \
+	open -q --clone "$WITHCOPY" $B --cache "$SSD"
+check "... reads its own data" holds_at $B 1 late
+put_at $B 1 own
+right "close" close $B
+right "the disk with it again" open -q "$WITH" $A --cache "$SSD"
+check "... reads its own" holds_at $A 1 late
+right "close" close $A
+
+# What the cache has, the snapshot lacks; after a crash the session is the right one.
+right "open with a writecache" open -q "$WITH" $A --cache "$SSD,writecache"
+put_at $A 1 newer
+copy_disk
+dm_remove $A
+for part in cache origin ssd; do
+	dmsetup remove $A.sse-$part
+done
+wrong 5 "Snapshot $WITHCOPY was made while $WITH was open with a cache" \
+	open --clone "$WITHCOPY" $B
+wrong 5 "the cache of another disk with this UUID, and has data that that one lacks" \
+	open -q --clone "$WITHCOPY" $B --cache "$SSD"
+right "the disk goes on with it" open "$WITH" $A --cache "$SSD"
+check "... with its data" holds_at $A 1 newer
+right "the snapshot is opened as it is" open -q --clone "$WITHCOPY" $B --cache none
+right "close" close $B
+
+# The names are changed while it is open: what is noted goes to the disk that was.
+copy_disk
+exchange() {
+	dmsetup rename below-with below-x && dmsetup rename below-copy below-with &&
+		dmsetup rename below-x below-copy
+}
+exchange || bail "not renamed"
+right "close the disk, which has another name" close $A
+like "... its note is a clean one" "$(note_of "$WITHCOPY")" '"dirty":false'
+like "... the snapshot's is not touched" "$(note_of "$WITH")" '"dirty":true'
+exchange || bail "not renamed"
+right "the disk opens without" open "$WITH" $A
+check "... with its data" holds_at $A 1 newer
+right "close" close $A
+right "forget the snapshot" des forget -q gold "$WITHCOPY"
+right "... and the disk" des forget -q gold "$WITH"
 
 ### Copied to another: an image of the disk
 

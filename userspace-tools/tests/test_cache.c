@@ -149,6 +149,7 @@ static void test_note(void)
 {
 	struct cache_note n = {
 		.device = "/dev/disk/by-id/ssd",
+		.disk = "/dev/disk/by-id/disk",
 		.mode = CACHE_WRITECACHE,
 		.session = "b",
 		.previous = "a",
@@ -160,7 +161,7 @@ static void test_note(void)
 
 	result(text && !cache_note_parse(text, &got, &why) && !strcmp(got.session, "b") &&
 	       !strcmp(got.previous, "a") && got.dirty && !got.restored && got.mode == n.mode &&
-	       !strcmp(got.device, n.device), "a note is read again", why.text);
+	       !strcmp(got.device, n.device) && !strcmp(got.disk, n.disk), "a note is read again", why.text);
 	result(text && strstr(text, "\"later\":[1]"), "... with what it doesn't know", text);
 	free(text);
 	result(cache_note_parse("[]", &got, &why) == RC_PARAM, "no object", NULL);
