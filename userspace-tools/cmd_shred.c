@@ -2,13 +2,16 @@
 /*
  * ssesetup shred DEVICE...
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "audit.h"
 #include "blockdev.h"
+#include "cache_label.h"
 #include "confirm.h"
 #include "files.h"
 #include "header_backups.h"
@@ -32,12 +35,33 @@ static void family_close(struct family *f)
 	free(f->left);
 }
 
+/* Where the header of a registered disk is. */
+static const char *header_of(const struct known_disk *known)
+{
+	return *known->header ? known->header : known->device;
+}
+
+/* Is it the header that is shredded? A detached one may be named by itself. */
 static bool is_named(const struct shred *s, const struct known_disk *known)
 {
-	if (!*s->header != !*known->header)
+	return blockdev_same(s->part[0].path, header_of(known));
+}
+
+/* The register may be of another day: is there something else by now? */
+static bool is_replaced(const struct known_disk *known)
+{
+	struct meta *meta = NULL;
+	struct reason ignored;
+	bool replaced, found;
+
+	if (access(known->device, F_OK) || access(header_of(known), F_OK))
 		return false;
-	return blockdev_same(s->device, known->device) &&
-	       (!*s->header || blockdev_same(s->header, known->header));
+	if (!meta_load(&meta, known->device, *known->header ? known->header : NULL, &found, &ignored))
+		replaced = strcmp(meta_uuid(meta), known->uuid) != 0;
+	else
+		replaced = meta_remains(header_of(known)) == META_NOTHING;
+	meta_free(&meta);
+	return replaced;
 }
 
 /* Others of the same UUID in the register, in front of the list. */
@@ -55,7 +79,8 @@ static int find_others(const struct shred *s, struct known_disk **list, size_t *
 	if (rc)
 		return rc;
 	for (i = 0; i < all; i++)
-		if (!strcmp((*list)[i].uuid, s->uuid) && !is_named(s, &(*list)[i]))
+		if (!strcmp((*list)[i].uuid, s->uuid) && !is_named(s, &(*list)[i]) &&
+		    !is_replaced(&(*list)[i]))
 			(*list)[(*nr)++] = (*list)[i];
 	return RC_OK;
 }
@@ -102,16 +127,32 @@ static int ask(const struct options *o, const struct family *f)
 		       *s->des ? "," : "");
 }
 
-/* It isn't where a key is used any more. */
-static void forget(const struct shred *s)
+/* It isn't where a key is used any more, for any disk whose header it was. */
+static void forget_disks(struct shred *s)
 {
-	struct known_disk known;
+	struct known_disk *list = NULL;
+	struct reason why;
+	size_t nr, i;
+	int rc;
+
+	rc = registry_list(NULL, &list, &nr, &why);
+	for (i = 0; !rc && i < nr; i++) {
+		if (!is_named(s, &list[i]))
+			continue;
+		s->was_known = true;
+		rc = registry_forget(list[i].device, list[i].header, &why);
+	}
+	free(list);
+	if (rc)
+		diag_warn("The disk stays in the register: %s", why.text);
+}
+
+static void forget(struct shred *s)
+{
 	struct reason why;
 	unsigned int i;
 
-	if (!registry_find(s->device, s->header, &known, &why) &&
-	    registry_forget(s->device, s->header, &why))
-		diag_warn("The disk stays in the register: %s", why.text);
+	forget_disks(s);
 	/* What was shredded may have been a backup. */
 	for (i = 0; *s->uuid && i < s->nr_parts; i++)
 		if (header_backups_forget(s->uuid, s->part[i].path, &why))
@@ -137,8 +178,8 @@ static int destroy(struct shred *s, struct reason *why)
 	return RC_OK;
 }
 
-/* What opens the disk all the same, as far as it is known. */
-static void tell_of_backups(const char *uuid)
+/* What opens the disk all the same, as far as it is known. Returns whether there is any. */
+static bool tell_of_backups(const char *uuid)
 {
 	struct header_backup *list;
 	char when[FILES_TIME_SIZE];
@@ -146,10 +187,10 @@ static void tell_of_backups(const char *uuid)
 	size_t nr, i;
 
 	if (!*uuid)
-		return;
+		return false;
 	if (header_backups_list(uuid, &list, &nr, &why)) {
 		diag_warn("Which backups of the header there are can't be told: %s", why.text);
-		return;
+		return true;
 	}
 	for (i = 0; i < nr; i++) {
 		files_format_time(list[i].made, when, sizeof(when));
@@ -157,6 +198,30 @@ static void tell_of_backups(const char *uuid)
 			  "'ssesetup shred %s' destroys it.", list[i].file, when, list[i].file);
 	}
 	header_backups_free(list, nr);
+	return nr;
+}
+
+/*
+ * The cache of a disk that nothing opens any more: what is in it is lost too, but
+ * its label would keep another disk from using it.
+ */
+static void tell_of_cache(const struct shred *s)
+{
+	int fd = *s->cache ? open(s->cache, O_RDONLY | O_CLOEXEC) : -1;
+	struct cache_label label;
+	struct reason ignored;
+	bool found;
+	off_t size;
+
+	if (fd < 0)
+		return;
+	size = lseek(fd, 0, SEEK_END);
+	if (size > 0 && !cache_label_read(fd, (uint64_t)size / SECTOR_SIZE, &label, &found, &ignored) &&
+	    found && !strcmp(label.disk, s->uuid))
+		diag_warn("%s was the cache of %s: all that is left there is ciphertext under the key that was destroyed.\n"
+			  "'dd if=/dev/zero of=%s bs=8K count=1 conv=notrunc' frees it for another disk.", s->cache,
+			  s->device, s->cache);
+	close(fd);
 }
 
 static void tell_of_others(const struct family *f)
@@ -171,7 +236,6 @@ static void tell_of_others(const struct family *f)
 
 static int shred_family(const struct options *o, struct family *f, struct reason *why)
 {
-	char uuid[UUID_TEXT_SIZE];
 	int rc, first = RC_OK;
 	size_t i;
 
@@ -183,7 +247,6 @@ static int shred_family(const struct options *o, struct family *f, struct reason
 	rc = ask(o, f);
 	if (rc)
 		return reason_said(why, rc);
-	memcpy(uuid, f->member[0].uuid, sizeof(uuid));
 	for (i = 0; i < f->nr; i++) {
 		rc = destroy(&f->member[i], why);
 		if (rc && !first)
@@ -192,7 +255,8 @@ static int shred_family(const struct options *o, struct family *f, struct reason
 			reason_say(why);
 	}
 	tell_of_others(f);
-	tell_of_backups(uuid);
+	if (!tell_of_backups(f->member[0].uuid) && !first && !f->nr_left && f->member[0].was_known)
+		tell_of_cache(&f->member[0]);
 	return first ? reason_said(why, first) : RC_OK;
 }
 

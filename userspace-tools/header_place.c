@@ -364,6 +364,28 @@ int place_wipe(const char *device, uint64_t shift, struct reason *why)
 	return rc;
 }
 
+bool place_moved_header(const char *device, uint64_t shift)
+{
+	unsigned char magic[MAGIC_BYTES];
+	struct reason ignored;
+	struct place p;
+	uint64_t begin;
+	bool found = false;
+	size_t i;
+
+	if (!open_device(&p, device, shift, &ignored) && p.size >= 3 * shift) {
+		begin = p.size - shift;
+		found = read_all(p.fd, magic, sizeof(magic), begin) &&
+			!memcmp(magic, FIRST_MAGIC, MAGIC_BYTES);
+		for (i = 0; !found && i < sizeof(seconds) / sizeof(seconds[0]); i++)
+			found = (uint64_t)seconds[i] < shift &&
+				read_all(p.fd, magic, sizeof(magic), begin + (uint64_t)seconds[i]) &&
+				!memcmp(magic, SECOND_MAGIC, MAGIC_BYTES);
+	}
+	close_device(&p);
+	return found;
+}
+
 static int write_file(struct place *p, const char *to, struct reason *why)
 {
 	char part[PATH_MAX + 8];

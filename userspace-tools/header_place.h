@@ -48,6 +48,9 @@ int place_finish(const char *device, uint64_t shift, struct reason *why);
 /* The copy of the piece is plain: it goes when the data are encrypted. */
 int place_wipe(const char *device, uint64_t shift, struct reason *why);
 
+/* Is the piece that was copied to the end itself a header, that of a layer within? */
+bool place_moved_header(const char *device, uint64_t shift);
+
 /*
  * A detached header from the file @header: a new file @to, there as a whole or
  * not at all, or a block device.

@@ -17,6 +17,8 @@ struct shred_part {
 	struct overwrite *overwrite;
 	struct meta_extent extent;
 	bool inner;		/* there is, or may be, another header where the data begin */
+	uint64_t shift;		/* of an encryption in place that isn't over, bytes; 0 */
+	bool moved;		/* ... which has moved the header of a layer to the end */
 };
 
 struct shred {
@@ -24,6 +26,9 @@ struct shred {
 	char header[PATH_MAX];		/* detached; "" */
 	char uuid[UUID_TEXT_SIZE];	/* "": can't be told any more */
 	char des[DES_NAME_MAX];		/* "" */
+	char cache[1024];		/* where its header says that its cache is; "" */
+	bool was_known;			/* in the register, until it was shredded */
+	int in_place;			/* lock of encryption in place; -1 */
 	struct overwrite *data;		/* the device of a detached header, which is held only */
 	struct shred_part part[SSE_LAYERS_MAX];
 	unsigned int nr_parts;

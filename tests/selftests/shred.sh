@@ -14,7 +14,7 @@
 
 need_ssesetup
 need_cmd cryptsetup openssl script
-need_module dm-crypt dm-flakey loop
+need_module dm-crypt dm-flakey dm-writecache loop
 load_module
 own_state
 have_module adiantum || have_module xchacha20 || :
@@ -34,15 +34,20 @@ disk() {
 	head -c $((6 * MIB)) /dev/urandom >"$_file"
 	sse -q format "$_file" "$@"
 	# shellcheck disable=SC2034 # read by who wants it
-	mapfile -t KEYS < <(sed -n 's/.*[Kk]ey: //p' <<<"$OUT")
+	mapfile -t KEYS < <(sed -n 's/^Recovery key[^:]*: //p' <<<"$OUT")
 	[ "$RC" = 0 ] || bail "no disk: $OUT"
 }
 
 # How many of the 4096-byte blocks of one file, from MiB to MiB, are also in
 # the same place of another.
 same_blocks() {
-	cmp -l <(part "$1" "$3" "$4") <(part "$2" "$3" "$4") 2>/dev/null |
-		awk -v all=$((($4 - $3) * 256)) '{b[int(($1 - 1) / 4096)]} END {print all - length(b)}'
+	paste <(blocks "$1" "$3" "$4") <(blocks "$2" "$3" "$4") |
+		awk '$1 "" == $2 "" {n++} END {print n + 0}'
+}
+
+# A line for each.
+blocks() {
+	part "$1" "$2" "$3" | od -An -v -t x8 -w4096 | tr -d ' '
 }
 
 part() {
@@ -166,6 +171,21 @@ is "the register has it no more" "$(known platform "$FAR")" 0
 wrong 4 'no LUKS2 header' -q shred "$FAR" --header "$WORK/header"
 wrong 1 '--header names the header of one device' shred "$FAR" "$ONE" --header "$WORK/header"
 
+# Named by themselves, which no device in use tells of.
+disk FAR --header "$WORK/alone" --double
+right "a disk is open by its header" open "$FAR" dmsse-shred --header "$WORK/alone"
+sum=$(cat "$WORK/alone" "$WORK/alone.inner" | sha256sum)
+wrong 5 "alone is the header of .*, which is open as dmsse-shred: close it first" -q shred "$WORK/alone"
+wrong 5 "alone.inner is the header of .*, which is open as dmsse-shred" -q shred "$WORK/alone.inner"
+is "... and neither is touched" "$(cat "$WORK/alone" "$WORK/alone.inner" | sha256sum)" "$sum"
+"$SSESETUP" close dmsse-shred
+AS=(flock "/run/dm-sse/locks/in-place-$(stat -c '%D-' "$FAR")$(printf %x "$(stat -c %i "$FAR")")")
+wrong 5 'is being encrypted or decrypted just now' -q shred "$WORK/alone"
+AS=()
+right "... closed it is shredded" -q shred "$WORK/alone"
+unlike "... no header stays of the disk it was of" "$OUT" 'keeps its own header'
+is "... which the register has no more" "$(known platform "$FAR")" 0
+
 ### Copies of the header
 
 disk KEPT --double
@@ -204,6 +224,101 @@ check "... and not the one in use" cryptsetup isLuks "$WORK/snap2"
 is "the register has two of them" "$(known platform "$WORK/snap")" 2
 losetup -d "$snap"
 right "... until they go" -q shred "$WORK/snap2"
+
+# Where the register has a snapshot there is another disk by now.
+disk FIRST
+snapshot "$FIRST" "$WORK/snap4"
+snapshot "$FIRST" "$WORK/snap5"
+truncate -s 20M "$WORK/snap4"
+printf x | cryptsetup -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 "$WORK/snap4" - 2>/dev/null
+wipefs -q -a "$WORK/snap5"
+sum=$(sha256sum <"$WORK/snap4")
+right "a disk with snapshots that are none any more" -q shred --with-snapshots "$FIRST"
+unlike "... which aren't taken for such" "$OUT" 'snap[45]'
+unchanged "$sum" "$WORK/snap4"
+
+### Caches
+
+disk CACHED
+truncate -s 8M "$WORK/ssd"
+right "a disk with a cache" open -q "$CACHED" dmsse-shred --cache "$WORK/ssd,writecache"
+wrong 5 'in use: it is behind /dev/loop' -q shred "$CACHED"
+"$SSESETUP" close dmsse-shred
+right "a backup of its header" header backup "$CACHED" --header-backup-file "$WORK/cached"
+right "... the disk is shredded" -q shred "$CACHED"
+unlike "... and its cache may be of use still" "$OUT" 'was the cache'
+dd if="$WORK/cached" of="$CACHED" bs=1M conv=notrunc status=none
+"$SSESETUP" open "$CACHED" dmsse-shred --cache "$WORK/ssd" && "$SSESETUP" close dmsse-shred
+right "... when the backup has gone" -q shred "$WORK/cached"
+right "... the disk is shredded" -q shred "$CACHED"
+like "... and its cache is told of" "$OUT" "$WORK/ssd was the cache of $CACHED.*dd if=/dev/zero of=$WORK/ssd"
+
+### Encryption in place
+
+# Where it comes to the hole it fails, and can go on later.
+end=$((24 * 2048))
+hole() {
+	dmsetup "$1" dmsse-hole <<-TABLE || bail "no dm-error"
+		0 $((12 * 2048)) linear $loop 0
+		$((12 * 2048)) 2048 error
+		$((13 * 2048)) $((end - 13 * 2048)) linear $loop $((13 * 2048))
+	TABLE
+	[ "$1" = create ] || dmsetup resume dmsse-hole
+}
+no_hole() {
+	dmsetup reload dmsse-hole --table "0 $end linear $loop 0" && dmsetup resume dmsse-hole
+}
+# The last MiBs, where copies of headers are meanwhile.
+tail_of() {
+	tail -c $((($1) * MIB)) "$WORK/hole" | head -c $((2 * MIB))
+}
+HOLE=/dev/mapper/dmsse-hole
+truncate -s 24M "$WORK/hole"
+head -c 2M /dev/urandom | dd of="$WORK/hole" bs=1M seek=4 conv=notrunc status=none
+loop=$(losetup -f --show "$WORK/hole")
+at_exit "losetup -d $loop"
+hole create
+at_exit 'dm_remove dmsse-hole'
+refute "an encryption in place that fails midway" "$SSESETUP" -q encrypt "$HOLE" --reduce-device-size 4M
+no_hole
+check "... has its header there" cryptsetup isLuks "$HOLE"
+cp "$WORK/hole" "$WORK/before"
+number=$(printf '%d:%d' "0x$(stat -Lc %t "$HOLE")" "0x$(stat -Lc %T "$HOLE")")
+AS=(flock "/run/dm-sse/locks/in-place-$number")
+wrong 5 'is being encrypted or decrypted just now' -q shred "$HOLE"
+AS=()
+right "... it is shredded" -q shred "$HOLE"
+like "... and that some data are in clear is said" "$OUT" \
+	"Encryption in place is not finished.*What of the data of $HOLE isn't encrypted stays readable"
+check "... the header" not_luks "$HOLE"
+sync "$WORK/hole"
+is "... and the copy of it" "$(same_blocks "$WORK/hole" "$WORK/before" 20 22)" 0
+is "... and data stay as they are" "$(same_blocks "$WORK/hole" "$WORK/before" 4 20)" $((16 * 256))
+
+right "a disk with one layer" -q format "$HOLE"
+hole reload
+refute "a second layer fails midway" "$SSESETUP" -q encrypt --add-outer "$HOLE" --reduce-device-size 4M
+no_hole
+tail_of 2 >"$WORK/tail"
+check "... the header of the first is at the end" cryptsetup isLuks "$WORK/tail"
+cp "$WORK/hole" "$WORK/before"
+right "... it is shredded" -q shred "$HOLE"
+check "... the outer header" not_luks "$HOLE"
+sync "$WORK/hole"
+tail_of 2 >"$WORK/tail"
+check "... and the one at the end" not_luks "$WORK/tail"
+is "... of which no block is left" "$(same_blocks "$WORK/hole" "$WORK/before" 22 24)" 0
+is "... nor of the outer one's copy" "$(same_blocks "$WORK/hole" "$WORK/before" 20 22)" 0
+
+# Cut off when it was begun: the copy of the outer header is in force, the inner one
+# is at the end, and in its place there is nothing yet.
+dd if="$WORK/before" of="$HOLE" bs=1M iflag=fullblock oflag=direct status=none
+dd if="$WORK/before" of="$HOLE" bs=1M count=2 seek=20 iflag=fullblock oflag=direct status=none
+dd if=/dev/zero of="$HOLE" bs=2M count=1 oflag=direct status=none
+right "one that was cut off is shredded too" -q shred "$HOLE"
+sync "$WORK/hole"
+check "... the copy, and the header at the end" not_luks "$WORK/hole"
+dm_remove dmsse-hole
 
 ### Several, of which one fails
 
