@@ -162,11 +162,12 @@ static int make(struct temp *t, bool wipe, struct reason *why)
 		rc = signature_wipe(t->path, why);
 	if (!rc)
 		rc = temp_content_write(&t->content, t->name, t->table.sector_size, why);
-	if (rc) {
-		dm_remove(t->name, false);
-		if (why->text[0])
-			reason_prefix(why, "Device %s is closed again", t->name);
-	}
+	if (!rc)
+		return RC_OK;
+	if (dm_remove(t->name, false))
+		diag_error("Device %s is still there, for somebody has opened it: close it.", t->name);
+	else if (why->text[0])
+		reason_prefix(why, "Device %s is closed again", t->name);
 	return rc;
 }
 

@@ -142,6 +142,13 @@ put_needles "$MAP"
 first "$DISK" >"$WORK/second"
 is "... with other keys" "$(same_blocks "$WORK/first" "$WORK/second")" 0
 
+close_it
+echo "require-double = $DISK" >/etc/dm-sse/policy.conf
+wrong 1 "policy.conf, line 1: '$DISK' demands two layers" temp create "$DISK" dmsse-temp
+right "... which there are with --double" temp create "$DISK" dmsse-temp --double
+rm /etc/dm-sse/policy.conf
+put_needles "$MAP"
+
 ### What needs the key again
 
 sectors=$(sectors "$MAP")
