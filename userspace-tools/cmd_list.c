@@ -86,6 +86,12 @@ static bool put_versions(struct cells *c, const struct monitor_disk *d)
 	return cells_add(c, text);
 }
 
+/* In brackets, which the name of a set can't have. */
+static const char *set_of(const struct monitor_disk *d)
+{
+	return d->temporary ? "(temporary)" : d->known.des;
+}
+
 static bool put_row(struct cells *c, const struct monitor_disk *d)
 {
 	char device[PATH_MAX], layers[16] = "";
@@ -94,7 +100,7 @@ static bool put_row(struct cells *c, const struct monitor_disk *d)
 		snprintf(layers, sizeof(layers), "%u", d->table.nr_layers);
 	monitor_device(d, device, sizeof(device));
 	return cells_add(c, d->name) && cells_add(c, *d->problem ? "?" : d->info.state) &&
-	       cells_add(c, d->known.des) && cells_add(c, layers) && put_lease(c, d) &&
+	       cells_add(c, set_of(d)) && cells_add(c, layers) && put_lease(c, d) &&
 	       put_versions(c, d) && put_bytes(c, d, "read_sectors") &&
 	       put_bytes(c, d, "write_sectors") && put_errors(c, d) && cells_add(c, device);
 }

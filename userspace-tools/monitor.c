@@ -11,6 +11,7 @@
 #include "monitor.h"
 #include "opened.h"
 #include "ssesetup.h"
+#include "temp.h"
 
 static void read_cache(struct monitor_disk *d)
 {
@@ -48,6 +49,7 @@ void monitor_read(const char *name, const struct dm_mapping *m, struct monitor_d
 	struct reason unknown;
 
 	read_mapping(name, m, d);
+	d->temporary = temp_is(m);
 	if (!lease_is_ours(m) || opened_find(name, m, &d->known, &unknown))
 		memset(&d->known, 0, sizeof(d->known));
 }

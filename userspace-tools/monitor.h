@@ -22,6 +22,7 @@ struct monitor_disk {
 	struct sse_table table;
 	struct sse_info info;
 	struct known_disk known;	/* as the register has it; des is "" of others than a set's */
+	bool temporary;
 	bool cached;			/* it lies on a cache of ours, */
 	struct cache_stack cache;	/* ... this one; */
 	bool cache_understood;		/* ... and this is what its target says */

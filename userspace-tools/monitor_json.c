@@ -168,7 +168,8 @@ static struct json_object *layer_json(const struct monitor_disk *d, unsigned int
 	struct json_object *o = json_object_new_object();
 	char key[KEY_TYPE_MAX + KEY_DESC_MAX + 2] = "";
 
-	if (layer->key.type[0])
+	/* By the name that a temporary disk's had there is no key any more. */
+	if (layer->key.type[0] && !d->temporary)
 		snprintf(key, sizeof(key), "%s:%s", layer->key.type, layer->key.desc);
 	if (o && put_text(o, "layer", layer_name(i)) && put_text(o, "cipher", layer->cipher) &&
 	    put_number(o, "key-bits", (uint64_t)layer->key.bytes * 8) && put_text(o, "key", key) &&
@@ -235,7 +236,9 @@ static bool put_identity(struct json_object *o, const struct monitor_disk *d)
 	monitor_type(d, type, sizeof(type));
 	return put_text(o, "name", d->name) && put_text(o, "type", type) &&
 	       put_text(o, "mapping-uuid", d->uuid) && put_text(o, "uuid", d->known.uuid) &&
-	       put_text(o, "des", d->known.des) && put_text(o, "des-id", d->known.des_id);
+	       put_text(o, "des", d->known.des) && put_text(o, "des-id", d->known.des_id) &&
+	       (*d->known.des ? put_bool(o, "clone", d->known.clone) : put_null(o, "clone")) &&
+	       put_bool(o, "temporary", d->temporary);
 }
 
 static bool put_geometry(struct json_object *o, const struct monitor_disk *d)

@@ -11,8 +11,10 @@
 # shellcheck source-path=SCRIPTDIR source=deslib.bash
 . "$DMSSE_DIR/deslib.bash"
 need_cmd jq perl
+need_module dm-writecache
 
 MANY=50
+OPEN=$((MANY + 5))
 AUDIT=/var/log/dm-sse/audit.jsonl
 METRICS=$WORK/metrics.prom
 SAMPLES=$WORK/samples
@@ -121,6 +123,13 @@ for ((i = 0; i < MANY; i++)); do
 	at_exit "dm_remove dmsse-many-$i"
 done >"$WORK/many"
 sse_create dmsse-over "$(sse_line /dev/mapper/dmsse-below)"
+image CACHED 8
+truncate -s 8M "$WORK/ssd"
+right "a disk for a cache" format -q "$CACHED"
+right "... open with it" open -q "$CACHED" dmsse-cached --cache "$WORK/ssd,writecache"
+put dmsse-cached 1 cached
+truncate -s 8M "$WORK/scratch"
+right "a temporary disk" temp create "$WORK/scratch" dmsse-scratch
 check "$MANY more" dmsetup create --concise "$(paste -sd ';' "$WORK/many")"
 put dmsse-gold 1 gold
 put dmsse-platform 1 platform
@@ -133,10 +142,10 @@ done
 reads_before=$(cat "/sys/class/block/${BELOW##*/}/stat")
 audit_before=$(wc -l <"$AUDIT")
 start=$(date +%s%N)
-check "a list of $((MANY + 3)) disks" "$SSESETUP" list
+check "a list of $OPEN disks" "$SSESETUP" list
 diag "it took $((($(date +%s%N) - start) / 1000000)) ms"
 upper=$(word dmsse-gold lease_seconds)
-check "the metrics of $((MANY + 3)) disks" look
+check "the metrics of $OPEN disks" look
 told dmsse-gold . >"$WORK/gold"
 lower=$(word dmsse-gold lease_seconds)
 gold() {
@@ -147,7 +156,7 @@ between() {
 }
 is "every counter of all disks is dmsetup's" "$(counters_of_list)" "$(counters_of_dmsetup)"
 is "the metrics have the same totals" "$(totals_of_metrics)" "$(totals_of_dmsetup)"
-is "... of all disks" "$(grep -c '^dm_sse_disk_info{' "$SAMPLES")" $((MANY + 3))
+is "... of all disks" "$(grep -c '^dm_sse_disk_info{' "$SAMPLES")" $OPEN
 check "the lease is between two looks of dmsetup" between "$(gold '."lease-seconds"')"
 check "... in the metrics, too" between "$(value 'dm_sse_disk_lease_left_seconds{disk=dmsse-gold}')"
 is "a disk without a lease has none" "$(told dmsse-platform '."lease-seconds"')" null
@@ -163,6 +172,19 @@ is "cipher, driver and key of each layer" \
 		{ k = key($5); print "inner", $4, bits, k, "true", i
 		  for (f = 9; f <= NF; f++) if ($f == "outer") {
 			k = key($(f + 2)); print "outer", $(f + 1), bits, k, "true", o } }')"
+is "a disk with a cache is on its own device" \
+	"$(told dmsse-cached '[.device, ."device-number", ."loop-file", ."offset-sectors"] | map(tostring) | join(" ")')" \
+	"$(losetup -n -O NAME,MAJ:MIN -j "$CACHED" | awk '{print $1, $2}') $CACHED 4096"
+is "... and the cache on its" "$(told dmsse-cached '.cache | [.device, .mode, .failed] | map(tostring) | join(" ")')" \
+	"$(losetup -n -O NAME -j "$WORK/ssd") writecache false"
+is "... with some of the data" "$(told dmsse-cached '.cache | ."block-bytes" * ."dirty-blocks" >= 1048576')" true
+is "... as the metrics have it" "$(value 'dm_sse_disk_cache_dirty_bytes{disk=dmsse-cached}')" \
+	"$(told dmsse-cached '.cache | ."block-bytes" * ."dirty-blocks"')"
+check "... which has not failed" has 'dm_sse_disk_cache_failed{disk=dmsse-cached} 0'
+is "others have none" "$(told dmsse-gold .cache)" null
+refute "... in the metrics either" has_any 'dm_sse_disk_cache_failed{disk=dmsse-gold}'
+is "temporary, and no clone" "$(listed '.disks[] | select(.temporary) | [.name, .type, .clone] | @json')" \
+	'["dmsse-scratch","TEMP",null]'
 is "columns for people" "$("$SSESETUP" list | awk '$1 == "dmsse-gold" { print $2, $3, $4, $6, $8, $9 }')" \
 	"active gold 2 $(gold '[.layers[]."key-version"] | join("/")') 1.0M 0"
 is "looking used no key" "$(wc -l <"$AUDIT")" "$audit_before"
@@ -219,7 +241,7 @@ check "... and the others have theirs" has 'dm_sse_des_readable{des=gold} 1'
 echo '{ "version": 1, "device": ' >"/var/lib/dm-sse/disks/$(printf '%064d' 0).json"
 is "an entry of the register that is broken" \
 	"$(listed '[(.disks | length), (.disks[] | select(.des == "gold") | .name)] | @csv' 2>/dev/null)" \
-	"$((MANY + 3)),\"dmsse-gold\""
+	"$OPEN,\"dmsse-gold\""
 rm "/var/lib/dm-sse/disks/$(printf '%064d' 0).json"
 
 errors=$(word dmsse-over io_errors)
@@ -276,5 +298,7 @@ exec 4<&-
 check "a path without a slash" "$DMSSE_DIR/exposition.pl" "$WORK/here.prom"
 wrong 4 "/absent/x.prom can't be written: No such file" metrics --output "$WORK/absent/x.prom"
 wrong 4 "is not a regular file" metrics --output /dev/null
+
+right "the disk with a cache is closed" close dmsse-cached
 
 done_testing

@@ -85,6 +85,12 @@ check "there is no such key in the kernel" wait_for 20 no_keys
 is "... nor in a keyring" "$(for ring in @s @u @us; do keyctl show $ring 2>/dev/null; done | grep -c 'temp-')" 0
 dm_try create dmsse-temp2 --table "$(table dmsse-temp)"
 is "so the table can't be loaded again" "$DM_ERRNO" ENOKEY
+like "a list has it" "$("$SSESETUP" list)" 'dmsse-temp +active +\(temporary\) '
+sse list --json
+like "... as JSON" "$OUT" '"type": ?"TEMP".*"clone": ?null,.*"temporary": ?true,.*"key": ?null,'
+sse status --json dmsse-temp
+like "... as its status" "$OUT" '"des": ?null,.*"temporary": ?true,'
+like "... and the metrics" "$("$SSESETUP" metrics)" 'dm_sse_disk_info\{disk="dmsse-temp",[^}]*type="TEMP"'
 put_needles "$MAP"
 is "what is written there" "$(needles "$MAP" 1)" 64
 is "... is not on the device below" "$(needles "$DISK")" 0

@@ -96,7 +96,8 @@ static struct json_object *told(const char *name, const struct dm_mapping *m)
 static void test_disk_of_a_set(void)
 {
 	struct known_disk known = { .mapping = "m", .uuid = UUID, .des = "gold", .des_id = UUID,
-				    .device = "/dev/x", .key_version = "4f", .outer_key_version = "3" };
+				    .device = "/dev/x", .key_version = "4f", .outer_key_version = "3",
+				    .clone = true };
 	struct reason why = { 0 };
 	struct dm_mapping m;
 	struct json_object *o;
@@ -106,6 +107,8 @@ static void test_disk_of_a_set(void)
 	o = told("m", &m);
 	is(o, "name", "\"m\"");
 	is(o, "type", "\"LUKS2\"");
+	is(o, "clone", "true");
+	is(o, "temporary", "false");
 	is(o, "uuid", "\"" UUID "\"");
 	is(o, "des", "\"gold\"");
 	is(o, "device-number", "\"0:0\"");
@@ -155,9 +158,20 @@ static void test_others(void)
 	make_mapping(&m, "DMSSE-PLAIN-p", "cipher_null-ecb - 0 0:0 0", "no-key layers:1 inner:no-key lease_seconds:-");
 	o = told("p", &m);
 	is(o, "type", "\"PLAIN\"");
+	is(o, "clone", "null");
 	is(o, "lease-seconds", "null");
 	is(o, "layers/0/key", "null");
 	is(o, "flags", "[]");
+	json_object_put(o);
+	dm_mapping_free(&m);
+
+	make_mapping(&m, "DMSSE-TEMP-t", "aes-xts-plain64 :64:logon:dmsse:temp-1:inner 0 0:0 0",
+		     "active layers:1 inner:keyed lease_seconds:-");
+	o = told("t", &m);
+	is(o, "type", "\"TEMP\"");
+	is(o, "temporary", "true");
+	is(o, "layers/0/keyed", "true");
+	is(o, "layers/0/key", "null");
 	json_object_put(o);
 	dm_mapping_free(&m);
 
