@@ -408,6 +408,39 @@ bool blockdev_loop_is_file(unsigned int major, unsigned int minor, char *file, s
 	       st.st_ino == info.lo_inode && (size_t)snprintf(file, size, "%s", path) < size;
 }
 
+bool blockdev_other_loop(const char *path, char *name, size_t size)
+{
+	char attr[PATH_MAX], number[32];
+	struct identity id, other;
+	unsigned int maj, min;
+	struct dirent *e;
+	bool found = false;
+	struct stat st;
+	DIR *d;
+
+	if (stat(path, &st) || !S_ISBLK(st.st_mode))
+		return false;
+	identify_device(major(st.st_rdev), minor(st.st_rdev), &id);
+	if (!id.inode)
+		return false;
+	d = opendir("/sys/class/block");
+	while (d && !found && (e = readdir(d))) {
+		if (strncmp(e->d_name, "loop", 4))
+			continue;
+		snprintf(attr, sizeof(attr), "/sys/class/block/%s/dev", e->d_name);
+		if (!read_line(attr, number, sizeof(number)) ||
+		    sscanf(number, "%u:%u", &maj, &min) != 2 || makedev(maj, min) == st.st_rdev)
+			continue;
+		identify_device(maj, min, &other);
+		found = other.device == id.device && other.inode == id.inode;
+		if (found)
+			snprintf(name, size, "/dev/%.31s", e->d_name);
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
 bool blockdev_readonly(const char *path)
 {
 	int readonly = 0, fd;

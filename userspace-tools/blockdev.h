@@ -51,6 +51,12 @@ void blockdev_loop_file(unsigned int major, unsigned int minor, char *file, size
  */
 bool blockdev_loop_is_file(unsigned int major, unsigned int minor, char *file, size_t size);
 
+/*
+ * Another loop device on the file that a loop device is all of: the kernel doesn't
+ * know that what one of them is used for is about the other.
+ */
+bool blockdev_other_loop(const char *path, char *name, size_t size);
+
 /* Can nothing be written to a device or file? */
 bool blockdev_readonly(const char *path);
 

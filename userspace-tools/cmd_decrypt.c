@@ -14,7 +14,9 @@
 #include "cache.h"
 #include "confirm.h"
 #include "files.h"
+#include "header_copies.h"
 #include "inplace.h"
+#include "interrupt.h"
 #include "registry.h"
 #include "signature.h"
 #include "ssesetup.h"
@@ -29,6 +31,7 @@ struct decrypting {
 	const struct options *o;
 	const char *device;
 	char header[PATH_MAX];	/* absolute */
+	uint64_t sectors;	/* of the device */
 	int lock;
 	struct disk disk;
 };
@@ -128,8 +131,10 @@ static void forget(const struct decrypting *c, const char *header)
 /* The device has a header of its own still: it goes into the file. */
 static int move_header(struct decrypting *c, struct reason *why)
 {
+	struct header_copies exported, now;
 	int rc;
 
+	header_copies_read(&exported, c->device);
 	rc = export_header(c, why);
 	if (rc)
 		return rc;
@@ -137,6 +142,11 @@ static int move_header(struct decrypting *c, struct reason *why)
 	rc = disk_load(&c->disk, c->device, c->header, why);
 	if (!rc)
 		rc = disk_lock(&c->disk, why);
+	header_copies_read(&now, c->device);
+	/* There was a moment without the lock, and a rotation may have taken it. */
+	if (!rc && memcmp(&exported, &now, sizeof(now)))
+		rc = reason_set(why, RC_BUSY, "The header of %.300s was changed just now: try again.",
+				c->device);
 	if (!rc)
 		rc = disk_register(&c->disk, NULL, why);
 	if (rc)
@@ -150,14 +160,21 @@ static int begin(struct decrypting *c, struct des_keys *dk, struct reason *why)
 	SECMEM_AUTO secret = NULL;
 	int rc, slot = -1;
 
+	rc = inplace_check_disk(c->o, &c->disk, why);
+	if (rc)
+		return rc;
 	rc = confirm(c->o, "This will decrypt the data on %s in place: they will lie there for anybody to read.",
 		     c->device);
 	if (rc)
 		return reason_said(why, rc);
+	/* From here on a signal waits until what is begun can go on. */
+	interrupt_catch();
 	/* Proves that the key is to be had before the header goes anywhere. */
 	rc = inplace_secret(&c->disk, 0, dk, &secret, &slot, why);
 	if (!rc && !*c->disk.header)
 		rc = move_header(c, why);
+	if (!rc)
+		rc = inplace_note_size(c->disk.layer[0].meta, c->sectors, why);
 	if (!rc)
 		rc = meta_decrypt_begin(c->disk.layer[0].meta, slot, secret, SLOT_SECRET_SIZE, why);
 	return rc;
@@ -185,6 +202,8 @@ static int run(struct decrypting *c, struct des_keys *dk, struct reason *why)
 				dk->des.name, des_type_name(dk->des.type));
 	if (!rc && meta_reencryption(c->disk.layer[0].meta) == META_SETTLED)
 		rc = begin(c, dk, why);
+	else if (!rc)
+		rc = inplace_check_size(c->disk.layer[0].meta, c->device, c->sectors, why);
 	if (!rc)
 		rc = disk_register(&c->disk, NULL, why);
 	if (!rc)
@@ -295,11 +314,12 @@ static int load(struct decrypting *c, bool *over, struct reason *why)
 
 static int decrypt(struct decrypting *c, struct reason *why)
 {
-	uint64_t sectors;
 	bool over;
 	int rc;
 
-	rc = inplace_claim(c->device, "decrypted", &sectors, why);
+	rc = inplace_claim(c->device, c->header, "decrypted", &c->sectors, why);
+	if (!rc)
+		rc = inplace_check_register(c->device, c->header, why);
 	if (!rc)
 		rc = load(c, &over, why);
 	if (rc)
@@ -333,6 +353,6 @@ int cmd_decrypt(const struct options *o, int argc, char **argv)
 		close(c.lock);
 	if (rc)
 		reason_say(&why);
-	inplace_end();
+	interrupt_end();
 	return rc;
 }

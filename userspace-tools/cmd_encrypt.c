@@ -13,6 +13,7 @@
 #include "encrypt.h"
 #include "header_place.h"
 #include "inplace.h"
+#include "interrupt.h"
 #include "policy.h"
 #include "rewrap.h"
 #include "ssesetup.h"
@@ -20,21 +21,16 @@
 #define INNER	0
 #define OUTER	1
 
-#define MIB			(UINT64_C(1) << 20)
-/* The room of LUKS2's keyslots ends at 128 MiB. */
-#define SHIFT_MAX		(128 * MIB)
+#define MIB	(UINT64_C(1) << 20)
 
 struct encrypting {
 	struct encryption e;
-	bool outer;
+	bool outer;		/* what is to be made now is a second layer */
 	bool resume_only;
 	int lock;
 	char header[PATH_MAX];	/* its absolute name */
 	struct disk disk;
 };
-
-/* Where a begin that was cut off may have left its copy, if nobody says. */
-static const uint64_t usual_shifts[] = { PLACE_HEADER_BYTES, 16 * MIB };
 
 static int finish_audited(const struct encrypting *c, uint64_t shift, const char *uuid,
 			  struct reason *why)
@@ -44,6 +40,10 @@ static int finish_audited(const struct encrypting *c, uint64_t shift, const char
 	struct audit audit;
 	int rc;
 
+	if (c->e.header)
+		return reason_set(why, RC_PARAM,
+			"An encryption of %.300s that has its header on the device was begun and cut off:\n"
+			"without --header the same command goes on with it.", c->e.device);
 	blockdev_absolute(c->e.device, device, sizeof(device));
 	rc = audit_intent(&audit, AUDIT_ENCRYPT, &subject, why);
 	if (rc)
@@ -53,21 +53,21 @@ static int finish_audited(const struct encrypting *c, uint64_t shift, const char
 	return rc;
 }
 
-/* Before anything loads a header there: half of one may be what is left. */
+/*
+ * Before anything loads a header there, or takes what is there for data: half of
+ * one may be what is left. With which options it was begun doesn't matter.
+ */
 static int finish_begin(struct encrypting *c, struct reason *why)
 {
-	const uint64_t *shifts = c->e.shift ? &c->e.shift : usual_shifts;
-	size_t nr = c->e.shift ? 1 : sizeof(usual_shifts) / sizeof(usual_shifts[0]), i;
 	enum place_state state;
 	char uuid[UUID_TEXT_SIZE];
 	int rc = RC_OK;
+	uint64_t shift;
 
-	if (c->e.header)
-		return RC_OK;
-	for (i = 0; i < nr && !rc; i++) {
-		rc = place_look(c->e.device, shifts[i], &state, uuid, why);
+	for (shift = PLACE_SHIFT_MIN; shift <= PLACE_SHIFT_MAX && !rc; shift *= 2) {
+		rc = place_look(c->e.device, shift, &state, uuid, why);
 		if (!rc && state == PLACE_CUT)
-			return finish_audited(c, shifts[i], uuid, why);
+			return finish_audited(c, shift, uuid, why);
 		if (!rc && state == PLACE_STALE)
 			diag_warn("An encryption of %s was begun once and cut off, and the data were written to since:\n"
 				  "nothing of it is used.", c->e.device);
@@ -115,6 +115,17 @@ static int settle_inner(struct encrypting *c, struct des_keys *dk, struct reason
 	return rc ? rc : rewrap_retire_others(meta, d->layer[INNER].token.id, why);
 }
 
+/* What takes no key, and may be left when the rest is done. */
+static int finish_run(struct encrypting *c, struct reason *why)
+{
+	struct disk *d = &c->disk;
+	int rc;
+
+	rc = inplace_forget_size(d->layer[d->nr_layers - 1].meta, why);
+	/* Again, for the version of the inner layer's key, which is known by now. */
+	return rc ? rc : disk_register(d, NULL, why);
+}
+
 static int run(struct encrypting *c, struct des_keys *dk, struct reason *why)
 {
 	struct disk *d = &c->disk;
@@ -128,7 +139,7 @@ static int run(struct encrypting *c, struct des_keys *dk, struct reason *why)
 		rc = inplace_run(c->e.o, d, outermost, dk, "encrypted", why);
 	if (!rc && c->outer)
 		rc = settle_inner(c, dk, why);
-	return rc;
+	return rc ? rc : finish_run(c, why);
 }
 
 static int run_audited(struct encrypting *c, struct reason *why)
@@ -158,6 +169,7 @@ static int run_audited(struct encrypting *c, struct reason *why)
 static int go_on(struct encrypting *c, struct reason *why)
 {
 	enum meta_reencryption state;
+	struct meta *meta;
 	int rc;
 
 	rc = check_wish(c, why);
@@ -165,17 +177,26 @@ static int go_on(struct encrypting *c, struct reason *why)
 		rc = disk_lock(&c->disk, why);
 	if (rc)
 		return rc;
-	state = meta_reencryption(c->disk.layer[c->disk.nr_layers - 1].meta);
-	if (state == META_SETTLED) {
-		printf("%s: is encrypted already, under set %s.\n", c->disk.device, c->disk.des);
-		if (!c->outer)
-			return RC_OK;
-	} else if (state != META_ENCRYPTING) {
+	meta = c->disk.layer[c->disk.nr_layers - 1].meta;
+	state = meta_reencryption(meta);
+	if (meta_is_plain(meta))
+		return reason_set(why, RC_PARAM,
+			"%.300s is what a decryption of the disk has left: 'ssesetup decrypt' removes it.",
+			c->disk.header);
+	if (state == META_DECRYPTING || state == META_REENCRYPTING)
 		return reason_set(why, RC_PARAM,
 			"%s is being %s: that has to be finished first.", c->disk.device,
 			state == META_DECRYPTING ? "decrypted" : "re-encrypted");
+	if (state == META_ENCRYPTING && c->outer && c->disk.nr_layers == 1)
+		return reason_set(why, RC_PARAM,
+			"%s is being encrypted: 'ssesetup encrypt --resume-only' has to finish that first.",
+			c->disk.device);
+	if (state == META_ENCRYPTING) {
+		rc = inplace_check_size(meta, c->disk.device, c->e.sectors, why);
+		return rc ? rc : run_audited(c, why);
 	}
-	return run_audited(c, why);
+	printf("%s: is encrypted already, under set %s.\n", c->disk.device, c->disk.des);
+	return c->outer ? run_audited(c, why) : finish_run(c, why);
 }
 
 static int begin_plain(struct encrypting *c, struct reason *why)
@@ -207,6 +228,7 @@ static int begin(struct encrypting *c, struct reason *why)
 			"device are free, to make room for it; --header FILE keeps it elsewhere.",
 			c->e.device);
 	rc = c->outer ? encrypt_begin_outer(&c->e, why) : begin_plain(c, why);
+	c->e.agreed = true;
 	if (!rc)
 		rc = disk_load(&c->disk, c->e.device, c->e.header, why);
 	return rc;
@@ -233,32 +255,90 @@ static int load(struct encrypting *c, bool *there, struct reason *why)
 	return disk_load(&c->disk, c->e.device, c->e.header, why);
 }
 
+/* Of the room that --double asks for, the first one has its part. */
+static void second_layer(struct encrypting *c)
+{
+	c->outer = true;
+	c->e.room = 2 * c->e.shift;
+}
+
+static int one_layer(struct encrypting *c, bool *there, struct reason *why)
+{
+	int rc;
+
+	if (c->e.header) {
+		rc = inplace_check_own_header(c->e.device, c->e.header, why);
+		if (rc)
+			return rc;
+	}
+	if (meta_reencryption(c->disk.layer[INNER].meta) != META_SETTLED ||
+	    meta_is_plain(c->disk.layer[INNER].meta))
+		return RC_OK;
+	/* With --double the first of two is there. */
+	if (c->e.twice)
+		second_layer(c);
+	/* It is what a second layer begins with, and ends with nothing of its own. */
+	if (c->outer) {
+		disk_close(&c->disk);
+		*there = false;
+	}
+	return RC_OK;
+}
+
 static int encrypt(struct encrypting *c, struct reason *why)
 {
 	bool there;
 	int rc;
 
-	rc = inplace_claim(c->e.device, "encrypted", &c->e.sectors, why);
+	rc = inplace_claim(c->e.device, c->e.header, "encrypted", &c->e.sectors, why);
+	if (!rc)
+		rc = inplace_check_register(c->e.device, c->e.header, why);
 	if (!rc)
 		rc = finish_begin(c, why);
 	if (!rc)
 		rc = load(c, &there, why);
+	if (!rc && there && c->disk.nr_layers == 1)
+		rc = one_layer(c, &there, why);
+	else if (!rc && there && c->e.twice)
+		second_layer(c);
 	if (rc)
 		return rc;
-	/* One layer is what --add-outer begins with, and ends with nothing of its own. */
-	if (there && c->outer && c->disk.nr_layers == 1 &&
-	    meta_reencryption(c->disk.layer[INNER].meta) == META_SETTLED) {
-		disk_close(&c->disk);
-		there = false;
-	}
 	if (!there)
 		rc = begin(c, why);
 	return rc ? rc : go_on(c, why);
 }
 
+/* With --double, one layer after the other, each as if it were alone. */
+static int encrypt_all(struct encrypting *c, struct reason *why)
+{
+	int rc = encrypt(c, why);
+
+	if (rc || !c->e.twice || c->outer)
+		return rc;
+	disk_close(&c->disk);
+	second_layer(c);
+	return encrypt(c, why);
+}
+
+/* Half of the room is for the header; with two of them, one third for each. */
+static int take_room(struct encrypting *c, uint64_t room)
+{
+	unsigned int parts = c->e.twice ? 3 : 2;
+
+	for (c->e.shift = PLACE_SHIFT_MIN; c->e.shift <= PLACE_SHIFT_MAX; c->e.shift *= 2)
+		if (room == parts * c->e.shift)
+			break;
+	c->e.room = room;
+	if (c->e.shift <= PLACE_SHIFT_MAX)
+		return RC_OK;
+	return diag_fail(RC_PARAM, "--reduce-device-size%s takes %" PRIu64 "M, or twice as much, and so on, to %" PRIu64 "M.",
+			 c->e.twice ? " with --double" : "", parts * PLACE_SHIFT_MIN / MIB,
+			 parts * PLACE_SHIFT_MAX / MIB);
+}
+
 static int check_arguments(struct encrypting *c, const struct options *o)
 {
-	uint64_t room = o->num[OPT_REDUCE_DEVICE_SIZE], sector = o->num[OPT_SECTOR_SIZE];
+	uint64_t sector = o->num[OPT_SECTOR_SIZE];
 
 	if (opt_given(o, OPT_DES) && !des_name_ok(o->str[OPT_DES]))
 		return diag_fail(RC_PARAM, "'%s' can't be the name of a disk encryption set.",
@@ -271,19 +351,20 @@ static int check_arguments(struct encrypting *c, const struct options *o)
 		return diag_fail(RC_PARAM, c->outer ?
 			"--sector-size is not for --add-outer: both layers have the same." :
 			"--sector-size must be 512, 1024, 2048 or 4096.");
+	if (c->e.twice && c->resume_only)
+		return diag_fail(RC_PARAM,
+			"--resume-only finishes one layer; --double without it goes on with both.");
+	if (c->e.twice && c->outer)
+		return diag_fail(RC_PARAM, "--double makes two layers, --add-outer the second: give one of them.");
 	if (!opt_given(o, OPT_REDUCE_DEVICE_SIZE))
 		return RC_OK;
-	if (room < 2 * PLACE_HEADER_BYTES || room > 2 * SHIFT_MAX || room % (2 * 4096))
-		return diag_fail(RC_PARAM,
-			"--reduce-device-size takes twice what the header gets: from 4M to 256M, in steps of 8K.");
-	c->e.shift = room / 2;
-	return RC_OK;
+	return take_room(c, o->num[OPT_REDUCE_DEVICE_SIZE]);
 }
 
 int cmd_encrypt(const struct options *o, int argc, char **argv)
 {
 	struct encrypting c = {
-		.e = { .o = o, .device = argv[0] },
+		.e = { .o = o, .device = argv[0], .twice = opt_given(o, OPT_DOUBLE) },
 		.outer = opt_given(o, OPT_ADD_OUTER),
 		.resume_only = opt_given(o, OPT_RESUME_ONLY),
 		.lock = -1,
@@ -302,12 +383,12 @@ int cmd_encrypt(const struct options *o, int argc, char **argv)
 	disk_init(&c.disk);
 	rc = inplace_lock(c.e.device, &c.lock, &why);
 	if (!rc)
-		rc = encrypt(&c, &why);
+		rc = encrypt_all(&c, &why);
 	disk_close(&c.disk);
 	if (c.lock >= 0)
 		close(c.lock);
 	if (rc)
 		reason_say(&why);
-	inplace_end();
+	interrupt_end();
 	return rc;
 }

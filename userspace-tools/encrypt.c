@@ -13,25 +13,21 @@
 #include "files.h"
 #include "header_place.h"
 #include "inplace.h"
+#include "interrupt.h"
 #include "paths.h"
+#include "policy.h"
 #include "recovery.h"
 #include "signature.h"
 #include "ssesetup.h"
 
-/* What the end of the device loses. */
-static uint64_t room(const struct encryption *e)
-{
-	return 2 * e->shift;
-}
-
 /* The part of a device that stays, for what lies in @size bytes at its end. */
 static uint64_t left(const struct encryption *e, uint64_t size)
 {
-	return size > room(e) ? size - room(e) : 0;
+	return size > e->room ? size - e->room : 0;
 }
 
 int encrypt_check_fits(const struct encryption *e, const struct extent *x, uint64_t size,
-		      struct reason *why)
+		       struct reason *why)
 {
 	if (!e->shift || !x->known || x->end <= left(e, size))
 		return RC_OK;
@@ -43,7 +39,7 @@ int encrypt_check_fits(const struct encryption *e, const struct extent *x, uint6
 }
 
 int encrypt_check_sectors(const struct encryption *e, const struct extent *x,
-			 unsigned int sector_size, struct reason *why)
+			  unsigned int sector_size, struct reason *why)
 {
 	if (e->sectors * SECTOR_SIZE % sector_size)
 		return reason_set(why, RC_DEVICE,
@@ -60,7 +56,7 @@ int encrypt_check_size(const struct encryption *e, struct reason *why)
 {
 	uint64_t size = e->sectors * SECTOR_SIZE;
 
-	if (size > (e->shift ? 3 * e->shift : SECTOR_SIZE))
+	if (size > e->room + e->shift && size > SECTOR_SIZE)
 		return RC_OK;
 	return reason_set(why, RC_DEVICE, "Device %s has %" PRIu64 " KiB, too little to be encrypted in place.",
 			  e->device, size / 1024);
@@ -71,12 +67,18 @@ int encrypt_confirm(const struct encryption *e, const struct extent *x, struct r
 	char end[256] = "";
 	int rc;
 
+	if (e->agreed)
+		return RC_OK;
 	if (e->shift && !x->known)
 		snprintf(end, sizeof(end), "\nIts last %" PRIu64 " KiB will be lost: nothing tells whether they are in use.",
-			 room(e) / 1024);
+			 e->room / 1024);
 	rc = confirm(e->o, "This will encrypt the data on %s in place.%s%s%s%s", e->device,
 		     *x->what ? "\nIt holds: " : "", x->what, *x->what ? "." : "", end);
-	return rc ? reason_said(why, rc) : RC_OK;
+	if (rc)
+		return reason_said(why, rc);
+	/* From here on a signal waits until what is begun can go on. */
+	interrupt_catch();
+	return RC_OK;
 }
 
 /* A file is made; what lies on a device that the header is for is somebody's. */
@@ -119,13 +121,14 @@ int encrypt_check_unwraps(struct des_keys *dk, enum token_layer role, struct rea
 		newest.version);
 }
 
-static int show_recovery_key(struct secmem *key, unsigned int nr_layers, struct reason *why)
+static int show_recovery_key(struct secmem *key, unsigned int nr_layers, bool twice,
+			     struct reason *why)
 {
 	int rc;
 
 	if (!key)
 		return RC_OK;
-	rc = recovery_key_show(key, nr_layers > 1 ? "outer" : "", why);
+	rc = recovery_key_show(key, nr_layers > 1 ? "outer" : twice ? "inner" : "", why);
 	if (!rc)
 		fprintf(stderr, "Write it down and keep it safe: nothing shows it again.\n");
 	return rc;
@@ -156,20 +159,24 @@ static int make_and_place(const struct encryption *e, struct format_params *p, s
 	p->data_offset = e->shift / SECTOR_SIZE;
 	rc = format_layer(p, d, index, e->device, draft, recovery, why);
 	if (!rc)
+		rc = inplace_note_size(d->layer[index].meta, e->sectors, why);
+	if (!rc)
 		rc = prepare(e, d, index, p->dk, why);
+	if (!rc)
+		rc = show_recovery_key(*recovery, d->nr_layers, e->twice, why);
 	/*
-	 * First the entry: a rotation must know of it from the moment the header is
-	 * there. A header file isn't yet; nothing is encrypted before the run enters it.
+	 * A rotation must know of the disk from the moment the header is there. A
+	 * header file has a name in the register only when it is there; nothing is
+	 * encrypted before it has.
 	 */
 	if (!rc && e->shift)
 		rc = disk_register(d, NULL, why);
-	meta_free(&d->layer[index].meta);
 	if (!rc)
-		rc = show_recovery_key(*recovery, d->nr_layers, why);
-	if (rc)
-		return rc;
-	return e->shift ? place_header(e->device, e->shift, draft, why) :
-			  place_detached(draft, e->header, why);
+		rc = e->shift ? place_header(e->device, e->shift, draft, why) :
+				place_detached(draft, e->header, why);
+	if (!rc && !e->shift)
+		rc = disk_register(d, NULL, why);
+	return rc;
 }
 
 static int make_header(const struct encryption *e, struct format_params *p,
@@ -198,8 +205,8 @@ static int make_header(const struct encryption *e, struct format_params *p,
 	return rc;
 }
 
-int encrypt_make(const struct encryption *e, struct format_params *p,
-			unsigned int nr_layers, struct reason *why)
+int encrypt_make(const struct encryption *e, struct format_params *p, unsigned int nr_layers,
+		 struct reason *why)
 {
 	struct audit_subject subject = { .des = p->dk->des.name };
 	struct audit audit, recovery;
@@ -258,14 +265,17 @@ static int choose_sectors(const struct encryption *e, struct format_params *p,
 	return encrypt_check_sectors(e, x, p->sector_size, why);
 }
 
-static int check_set(const struct des *des, struct reason *why)
+static int check_set(const struct encryption *e, const struct des *des, struct reason *why)
 {
-	if (des->type != DES_PLATFORM_AND_CUSTOMER)
-		return RC_OK;
-	return reason_set(why, RC_PARAM,
-		"Disk encryption set %s is for two layers, which are made one after the other: encrypt the disk\n"
-		"for a set with the same key of type customer, then 'ssesetup encrypt --add-outer --des %s'.",
-		des->name, des->name);
+	if (des->type == DES_CUSTOMER && e->twice)
+		return reason_set(why, RC_PARAM,
+			"Disk encryption set %s is of type customer, with one layer: two take one of type\n"
+			"platform-and-customer.", des->name);
+	if (des->type == DES_PLATFORM_AND_CUSTOMER && !e->twice)
+		return reason_set(why, RC_PARAM,
+			"Disk encryption set %s is for two layers: --double makes both, one after the other.",
+			des->name);
+	return policy_check_layers(e->device, des->name, e->twice ? 2 : 1, why);
 }
 
 int encrypt_begin(const struct encryption *e, struct des_keys *dk, struct reason *why)
@@ -275,8 +285,9 @@ int encrypt_begin(const struct encryption *e, struct des_keys *dk, struct reason
 		.header = e->header,
 		.dk = dk,
 		.sector_size = (unsigned int)e->o->num[OPT_SECTOR_SIZE],
-		.uuid = e->o->str[OPT_UUID],
-		.label = e->o->str[OPT_LABEL],
+		/* Of two layers, the outer one has them. */
+		.uuid = e->twice ? NULL : e->o->str[OPT_UUID],
+		.label = e->twice ? NULL : e->o->str[OPT_LABEL],
 		.recovery_key = opt_given(e->o, OPT_RECOVERY_KEY),
 	};
 	struct extent x;
@@ -284,7 +295,7 @@ int encrypt_begin(const struct encryption *e, struct des_keys *dk, struct reason
 
 	rc = des_keys_usable(dk, why);
 	if (!rc)
-		rc = check_set(&dk->des, why);
+		rc = check_set(e, &dk->des, why);
 	if (!rc)
 		rc = encrypt_check_unwraps(dk, TOKEN_SINGLE, why);
 	if (!rc)

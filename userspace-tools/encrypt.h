@@ -16,6 +16,9 @@ struct encryption {
 	const char *device;
 	const char *header;	/* detached, or NULL */
 	uint64_t shift;		/* where the data will begin, in bytes; 0: with a detached header */
+	uint64_t room;		/* that must be free at the end, in bytes: 2 * shift at least */
+	bool twice;		/* a second layer follows */
+	bool agreed;		/* by who was asked before */
 	uint64_t sectors;	/* of the device, of 512 bytes */
 };
 

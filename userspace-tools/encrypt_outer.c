@@ -10,10 +10,11 @@
 #include <unistd.h>
 
 #include "assign.h"
-#include "cache.h"
 #include "encrypt_internal.h"
 #include "files.h"
 #include "hidden.h"
+#include "inplace.h"
+#include "policy.h"
 #include "registry.h"
 #include "rewrap.h"
 
@@ -37,7 +38,7 @@ static int check_sets(const struct wrap *w, struct reason *why)
 			"--des names one of type platform-and-customer.", to->name);
 	if (from->type != DES_PLATFORM && to->type == DES_PLATFORM)
 		return assign_check(&w->disk, from, to, why);
-	return RC_OK;
+	return policy_check_layers(w->disk.device, to->name, 2, why);
 }
 
 static int check_ciphers(const struct wrap *w, struct reason *why)
@@ -59,6 +60,9 @@ static int look_inside(const struct wrap *w, struct extent *x, uint64_t *size,
 	struct hidden h;
 	int rc;
 
+	rc = hidden_sweep();
+	if (rc)
+		return reason_said(why, rc);
 	rc = hidden_open(&h, &w->disk, &w->from, true, why);
 	if (rc)
 		return rc;
@@ -70,20 +74,35 @@ static int look_inside(const struct wrap *w, struct extent *x, uint64_t *size,
 	return rc;
 }
 
-static bool has_inner(struct meta *m, const struct des *des, int *id)
+static bool opens(struct wrap *w, const struct des_keys_use *use, const struct token *token)
+{
+	struct disk_layer *layer = &w->disk.layer[INNER];
+	SECMEM_AUTO volume_key = NULL;
+	SECMEM_AUTO secret = NULL;
+	struct reason ignored;
+	size_t key_size;
+
+	return !des_keys_unwrap(&w->to, use, token, &secret, &ignored) &&
+	       !meta_slot_open(layer->meta, token->keyslot, secret, SLOT_SECRET_SIZE, &volume_key,
+			       &key_size, &ignored);
+}
+
+/*
+ * Is there one of an earlier begin? Only if it opens: the version of the key that
+ * wrapped it may be gone.
+ */
+static bool has_inner(struct wrap *w, const struct des_keys_use *use)
 {
 	struct token *list = NULL;
 	struct reason ignored;
 	bool found = false;
 	size_t nr, i;
 
-	if (meta_tokens(m, &list, &nr, &ignored))
+	if (meta_tokens(w->disk.layer[INNER].meta, &list, &nr, &ignored))
 		return false;
-	for (i = 0; i < nr && !found; i++) {
+	for (i = 0; i < nr && !found; i++)
 		found = list[i].keyslot >= 0 && list[i].layer == TOKEN_INNER &&
-			!strcmp(list[i].des_id, des->id);
-		*id = list[i].id;
-	}
+			!strcmp(list[i].des_id, w->to.des.id) && opens(w, use, &list[i]);
 	meta_tokens_free(list, nr);
 	return found;
 }
@@ -98,9 +117,9 @@ static int make_inner_token(struct wrap *w, struct reason *why)
 	struct des_keys_use use = { .device = w->disk.device, .uuid = meta_uuid(layer->meta) };
 	struct rewrap_leftovers leftovers;
 	struct token added;
-	int rc, id;
+	int rc;
 
-	if (has_inner(layer->meta, &w->to.des, &id))
+	if (has_inner(w, &use))
 		return RC_OK;
 	rc = rewrap_clean(layer->meta, &w->to, &use, &leftovers, why);
 	if (!rc)
@@ -165,7 +184,7 @@ static int wrap(struct wrap *w, struct reason *why)
 	if (!rc)
 		rc = des_keys_usable(&w->to, why);
 	if (!rc)
-		rc = format_pair(&w->to.des, true, NULL, &w->pair, why);
+		rc = format_pair(&w->to.des, true, e->o->str[OPT_DOUBLE], &w->pair, why);
 	if (!rc)
 		rc = encrypt_check_unwraps(&w->to, TOKEN_INNER, why);
 	if (!rc)
@@ -244,7 +263,7 @@ int encrypt_begin_outer(const struct encryption *e, struct reason *why)
 	if (!rc)
 		rc = disk_lock(&w.disk, why);
 	if (!rc)
-		rc = cache_refuse_dirty(&w.disk, why);
+		rc = inplace_check_disk(e->o, &w.disk, why);
 	if (!rc)
 		rc = wrap_for(&w, why);
 	if (!rc && e->header && !*w.disk.header)

@@ -25,6 +25,14 @@
 /* Length of the header: of both copies of the metadata and the keyslots area. */
 #define PLACE_HEADER_BYTES	(UINT64_C(4096) * 512)
 
+/*
+ * What the shift may be: twice the last each time. A begin that was cut off is
+ * looked for at all of them, whatever is asked for the next time.
+ */
+#define PLACE_SHIFT_MIN		PLACE_HEADER_BYTES
+/* The room of LUKS2's keyslots ends there. */
+#define PLACE_SHIFT_MAX		(UINT64_C(128) << 20)
+
 enum place_state {
 	PLACE_NOTHING,		/* no copy in force: not begun, or over */
 	PLACE_CUT,		/* what was begun is to be finished */

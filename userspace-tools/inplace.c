@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -9,29 +8,12 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "blockdev.h"
 #include "files.h"
 #include "header_place.h"
 #include "inplace.h"
+#include "interrupt.h"
 #include "paths.h"
 #include "progress.h"
-
-static volatile sig_atomic_t caught;
-
-static void catch(int signal_number)
-{
-	caught = signal_number;
-}
-
-static void handle_signals(void (*handler)(int))
-{
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = handler };
-	size_t i;
-
-	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaction(signals[i], &action, NULL);
-}
 
 int inplace_lock(const char *device, int *fd, struct reason *why)
 {
@@ -64,17 +46,6 @@ int inplace_lock(const char *device, int *fd, struct reason *why)
 		close(*fd);
 	*fd = -1;
 	return rc;
-}
-
-int inplace_claim(const char *device, const char *verb, uint64_t *sectors, struct reason *why)
-{
-	int rc = blockdev_look(device, true, sectors);
-
-	if (!rc)
-		return RC_OK;
-	if (rc == RC_BUSY)
-		diag_error("A disk is %s while nobody uses it: close it first.", verb);
-	return reason_said(why, rc);
 }
 
 int inplace_secret(struct disk *d, unsigned int index, struct des_keys *dk,
@@ -110,6 +81,7 @@ struct run {
 	bool started;
 	const struct options *o;
 	const char *verb;
+	const volatile sig_atomic_t *stop;
 };
 
 static int show(uint64_t size, uint64_t done, void *arg)
@@ -125,7 +97,7 @@ static int show(uint64_t size, uint64_t done, void *arg)
 	}
 	r->done = done;
 	progress_show(&r->progress, done);
-	return caught;
+	return *r->stop;
 }
 
 /* All data are encrypted, and power was cut before the header said so. */
@@ -147,7 +119,7 @@ int inplace_run(const struct options *o, struct disk *d, unsigned int index,
 		struct des_keys *dk, const char *done, struct reason *why)
 {
 	struct meta *meta = d->layer[index].meta;
-	struct run r = { .o = o, .verb = done };
+	struct run r = { .o = o, .verb = done, .stop = interrupt_catch() };
 	SECMEM_AUTO secret = NULL;
 	int rc, slot = -1;
 	bool over;
@@ -158,19 +130,10 @@ int inplace_run(const struct options *o, struct disk *d, unsigned int index,
 	rc = inplace_secret(d, index, dk, &secret, &slot, why);
 	if (rc)
 		return rc;
-	handle_signals(catch);
 	rc = meta_reencrypt_run(meta, slot, secret, SLOT_SECRET_SIZE, show, &r, why);
 	if (r.started)
 		progress_end(&r.progress, r.done);
 	if (!rc && meta_reencryption(meta) != META_SETTLED)
 		rc = reason_set(why, RC_PARAM, "Stopped: the same command goes on with it.");
 	return rc;
-}
-
-void inplace_end(void)
-{
-	if (!caught)
-		return;
-	handle_signals(SIG_DFL);
-	raise(caught);
 }

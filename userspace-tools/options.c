@@ -83,7 +83,7 @@ static const struct {
 	[OPT_SHARED] = { "shared", 0, KIND_FLAG, NULL,
 		"share the device with other mappings that don't overlap" },
 	[OPT_CLONE] = { "clone", 0, KIND_FLAG, NULL,
-		"open a disk though another one here has its UUID" },
+		"take this disk though another one here has its UUID" },
 	[OPT_ALLOW_DISCARDS] = { "allow-discards", 0, KIND_FLAG, NULL,
 		"pass discards down (shows which sectors are unused)" },
 	[OPT_SCAN] = { "scan", 0, KIND_FLAG, NULL,

@@ -104,12 +104,12 @@ static const struct command {
 	{ "encrypt", NULL, "DEVICE", 1, 1, true,
 	  OPT_BIT(OPT_DES) | OPT_BIT(OPT_HEADER) | OPT_BIT(OPT_REDUCE_DEVICE_SIZE) |
 	  OPT_BIT(OPT_RESUME_ONLY) | OPT_BIT(OPT_RECOVERY_KEY) | OPT_BIT(OPT_SECTOR_SIZE) |
-	  OPT_BIT(OPT_UUID) | OPT_BIT(OPT_LABEL) | OPT_BIT(OPT_ADD_OUTER) |
-	  OPT_BIT(OPT_PROGRESS_FREQUENCY), cmd_encrypt,
+	  OPT_BIT(OPT_UUID) | OPT_BIT(OPT_LABEL) | OPT_BIT(OPT_DOUBLE) | OPT_BIT(OPT_ADD_OUTER) |
+	  OPT_BIT(OPT_CLONE) | OPT_BIT(OPT_PROGRESS_FREQUENCY), cmd_encrypt,
 	  "encrypt a disk with data, in place" },
 	{ "decrypt", NULL, "DEVICE", 1, 1, true,
-	  OPT_BIT(OPT_HEADER) | OPT_BIT(OPT_RESUME_ONLY) | OPT_BIT(OPT_PROGRESS_FREQUENCY),
-	  cmd_decrypt, "decrypt a disk of the platform's, in place" },
+	  OPT_BIT(OPT_HEADER) | OPT_BIT(OPT_RESUME_ONLY) | OPT_BIT(OPT_CLONE) |
+	  OPT_BIT(OPT_PROGRESS_FREQUENCY), cmd_decrypt, "decrypt a disk of the platform's, in place" },
 	{ "dump", NULL, "DEVICE", 1, 1, false, OPT_BIT(OPT_HEADER), cmd_dump,
 	  "show a disk's header, no secret" },
 	{ "repair", NULL, "DEVICE", 1, 1, true, OPT_BIT(OPT_HEADER), cmd_repair,

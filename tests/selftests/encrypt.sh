@@ -3,8 +3,8 @@
 #
 # Disks with data are encrypted where they are, get a second layer, and are
 # decrypted; what is under way is stopped, resumed and left alone by other
-# commands; what would lose data is refused. dm-crypt, by way of cryptsetup and
-# the recovery key, is the oracle.
+# commands; what would lose data, or what the host's policy forbids, is refused.
+# dm-crypt, by way of cryptsetup and the recovery key, is the oracle.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -60,6 +60,16 @@ refused() {
 	is "... and nothing is written" "$(all_of "$device")" "$before"
 }
 
+# The register knows a loop device by its file.
+file_of() {
+	losetup -n -O BACK-FILE "$1"
+}
+
+policy() {
+	printf '%s\n' "$@" >/etc/dm-sse/policy.conf
+	chmod 600 /etc/dm-sse/policy.conf
+}
+
 # The recovery key that $OUT shows, into a file.
 take_recovery_key() {
 	sed -n 's/^Recovery key[^:]*: //p' <<<"$OUT" | tr -d '\r\n' >"$WORK/recovery"
@@ -95,7 +105,25 @@ refused 4 "ext4 file system on $FULL takes 12288 KiB, and only 8192 KiB stay.*sm
 refused 1 'encrypt the data on .* in place' "$FULL" encrypt "$FULL" --header "$WORK/no"
 refused 1 'reads 1024 bytes at a time.*--sector-size 1024' "$FULL" \
 	encrypt -q "$FULL" --header "$WORK/no" --sector-size 4096
-refused 1 'is for two layers.*--add-outer' "$FULL" encrypt -q "$FULL" --header "$WORK/no" --des both
+refused 1 'is for two layers: --double' "$FULL" encrypt -q "$FULL" --header "$WORK/no" --des both
+refused 1 'of type customer, with one layer' "$FULL" \
+	encrypt -q "$FULL" --double --header "$WORK/no" --des customer
+refused 1 'is the disk itself' "$FULL" encrypt -q "$FULL" --header "$(file_of "$FULL")"
+mkdir "$WORK/small"
+check "a small file system is there" mount -t tmpfs -o size=1M dmsse-small "$WORK/small"
+at_exit "umount $WORK/small"
+refused 4 'small/no can.t be made: No space left' "$FULL" encrypt -q "$FULL" --header "$WORK/small/no"
+blockdev --setro "$FULL"
+refused 4 'is read-only' "$FULL" encrypt -q "$FULL" --header "$WORK/no"
+blockdev --setrw "$FULL"
+OTHER_LOOP=$(losetup -f --show "$(file_of "$FULL")")
+refused 5 "is behind $OTHER_LOOP as well" "$FULL" encrypt -q "$FULL" --header "$WORK/no"
+losetup -d "$OTHER_LOOP"
+policy "default-des = both"
+refused 1 'Disk encryption set both is for two layers' "$FULL" encrypt -q "$FULL" --header "$WORK/no"
+policy "require-double = $(file_of "$FULL")"
+refused 1 'policy.conf, line 1: .* demands two layers of' "$FULL" encrypt -q "$FULL" --header "$WORK/no"
+rm /etc/dm-sse/policy.conf
 refused 1 'nothing to go on with' "$FULL" encrypt -q "$FULL" --resume-only
 refused 4 'several kinds|not a valid LUKS2|belongs to no' "$FULL" \
 	encrypt -q --add-outer "$FULL" --reduce-device-size 4M
@@ -137,7 +165,7 @@ like "... and says so" "$OUT" 'is encrypted already, under set customer'
 refused 1 'belongs to disk encryption set customer, not to platform' "$DISK" \
 	encrypt -q "$DISK" --des platform --reduce-device-size 4M
 right "where-used lists it" des where-used customer
-like "... by its device" "$OUT" "$(basename "$DISK")"
+like "... by its device" "$OUT" "$(file_of "$DISK")"
 is "the audit has begin and run, intent and result" \
 	"$(grep -c '"event":"encrypt"' /var/log/dm-sse/audit.jsonl)" 4
 refused 1 "under a customer's key is not decrypted.*ssesetup copy $DISK DESTINATION" "$DISK" \
@@ -150,11 +178,16 @@ sse encrypt -q "$FULL" --header "$WORK/full.header"
 is "a full disk is encrypted with a header file" "$RC" 0 || diag "$OUT"
 opens_with_data "it" "$FULL" --header "$WORK/full.header"
 check "the file is root's alone" [ "$(stat -c %a "$WORK/full.header")" = 600 ]
+# Who gives the other options by mistake would encrypt it twice, and lose its end.
+refused 1 "is a disk of set platform, with its header in $WORK/full.header" "$FULL" \
+	encrypt -q "$FULL" --reduce-device-size 4M
+refused 1 "full.header is the header of $(file_of "$FULL"), .*, not of $TINY" "$TINY" \
+	encrypt -q "$TINY" --header "$WORK/full.header"
 right "it is decrypted" decrypt -q "$FULL" --header "$WORK/full.header"
 check "... to what it was" cmp "$WORK/data" "$FULL"
 check "... and the file is gone" [ ! -e "$WORK/full.header" ]
 right "where-used of platform" des where-used platform
-unlike "... doesn't know it any more" "$OUT" "$(basename "$FULL")"
+unlike "... doesn't know it any more" "$OUT" "$(file_of "$FULL")"
 
 ### Stopped midway: writes fail beyond a border, which encryption from the end meets
 
@@ -171,10 +204,13 @@ fail_in_the_middle() {
 		$BORDER $((HALF_SECTORS - BORDER)) linear $HALF $BORDER
 	TABLE
 }
-mend() {
+dmsetup_size() {
 	dmsetup suspend dmsse-half &&
-		dmsetup load dmsse-half --table "0 $HALF_SECTORS linear $HALF 0" &&
+		dmsetup load dmsse-half --table "0 $1 linear $HALF 0" &&
 		dmsetup resume dmsse-half
+}
+mend() {
+	dmsetup_size "$HALF_SECTORS"
 }
 check "part of a device fails" fail_in_the_middle
 sse encrypt -q "$HALF_MAP" --des customer --reduce-device-size 4M
@@ -204,11 +240,28 @@ wrong 2 'no identity' encrypt -q "$HALF_MAP" --resume-only
 mv "$WORK/customer.conf" /etc/dm-sse/des/
 wrong 1 'belongs to disk encryption set customer' encrypt -q "$HALF_MAP" --des platform --resume-only
 is "all of that has written nothing to the data" "$(all_of "$HALF_MAP")" "$HALF_SUM"
+check "the device becomes shorter" dmsetup_size $((HALF_SECTORS - 2048))
+wrong 4 "has $((HALF_SECTORS - 2048)) sectors, and had $HALF_SECTORS when this was begun" \
+	encrypt -q "$HALF_MAP" --resume-only
+check "... and gets its size again" dmsetup_size "$HALF_SECTORS"
 right "it goes on" encrypt -q "$HALF_MAP" --resume-only
 opens_with_data "finished, it" "$HALF_MAP"
 right "... and the next rotation moves it" des rotate customer
 opens_with_data "moved, it" "$HALF_MAP"
 dm_remove dmsse-half
+
+### Where there is no room for what a sparse image becomes
+
+mkdir "$WORK/thin"
+mount -t tmpfs -o size=$((DATA_MIB - 2))M dmsse-thin "$WORK/thin" || bail "no tmpfs"
+at_exit "umount $WORK/thin"
+cp --sparse=always "$WORK/data" "$WORK/thin/image"
+truncate -s +4M "$WORK/thin/image"
+sse encrypt -q "$WORK/thin/image" --reduce-device-size 4M
+is "an image that its file system has no room for stops" "$RC" 4
+check "the file system grows" mount -o remount,size=$((DATA_MIB + 8))M "$WORK/thin"
+right "... and it goes on" encrypt -q "$WORK/thin/image" --reduce-device-size 4M
+opens_with_data "it" "$WORK/thin/image"
 
 ### A signal stops it at the next step
 
@@ -246,6 +299,23 @@ dm_remove dmsse-slow
 
 data_disk OUTER 8
 right "a disk of the platform's, with room" encrypt -q "$OUTER" --reduce-device-size 4M
+# What the other commands have left of it must be all there, and it must be the disk.
+dirty='{"type":"dm-sse-cache","keyslots":[],"device":"/dev/ssd","mode":"writeback",'
+dirty+='"session":"s","previous":"","dirty":true}'
+cryptsetup token import --token-id 30 "$OUTER" <<<"$dirty" || bail "no note of a cache"
+refused 5 'has data that the disk lacks' "$OUTER" encrypt -q --add-outer "$OUTER" --reduce-device-size 4M
+refused 5 'has data that the disk lacks' "$OUTER" decrypt -q "$OUTER" --header "$WORK/no"
+cryptsetup token remove --token-id 30 "$OUTER"
+cryptsetup token import --token-id 30 "$OUTER" <<<'{"type":"dm-sse-copy","keyslots":[]}'
+refused 1 'copy to .* is not complete' "$OUTER" encrypt -q --add-outer "$OUTER" --reduce-device-size 4M
+cryptsetup token remove --token-id 30 "$OUTER"
+make_disk TWIN $((DATA_MIB + 8))
+dd if="$OUTER" of="$TWIN" bs=1M oflag=direct status=none
+refused 5 "has the UUID of $(file_of "$OUTER")" "$TWIN" decrypt -q "$TWIN" --header "$WORK/no"
+refused 5 "has the UUID of $(file_of "$OUTER")" "$TWIN" \
+	encrypt -q --add-outer "$TWIN" --reduce-device-size 4M
+right "a copy is decrypted when it is meant" decrypt -q --clone "$TWIN" --header "$WORK/twin"
+check "... to the data" cmp -n $((DATA_MIB * MIB)) "$WORK/data" "$TWIN"
 sse encrypt -q --add-outer "$OUTER" --reduce-device-size 4M --recovery-key
 is "... gets a second layer" "$RC" 0 || diag "$OUT"
 take_recovery_key
@@ -253,12 +323,28 @@ opens_with_data "with two layers, it" "$OUTER"
 sse dump "$OUTER"
 like "it is a disk with two layers" "$OUT" 'Outer header:.*adiantum.*outer layer, keyslot.*Inner header:.*inner layer, keyslot'
 unlike "... and the keyslot of one is gone" "$OUT" 'single layer'
+like "the register knows by which versions of the key" \
+	"$(grep -l "\"$(file_of "$OUTER")\"" /var/lib/dm-sse/disks/*.json | xargs cat)" \
+	'"key-version": *"[^"]+".*"outer-key-version": *"[^"]+"'
 check "stock cryptsetup opens the outer one" cryptsetup open --key-file "$WORK/recovery" "$OUTER" dmsse-oracle
 check "... in which it finds the inner one" cryptsetup isLuks /dev/mapper/dmsse-oracle
 cryptsetup close dmsse-oracle
 right "its keys are rotated" des rotate platform
 opens_with_data "rotated, it" "$OUTER"
 refused 1 'two layers is not decrypted' "$OUTER" decrypt -q "$OUTER" --header "$WORK/no"
+
+# Both layers by one command, under the host's policy.
+data_disk TWICE 6
+policy "default-des = both" "require-double = des:both"
+sse encrypt -q "$TWICE" --double --reduce-device-size 6M --recovery-key
+is "a disk with data gets two layers" "$RC" 0 || diag "$OUT"
+like "... and a key for each" "$OUT" 'key of the inner layer: .*key of the outer layer: '
+rm /etc/dm-sse/policy.conf
+opens_with_data "it" "$TWICE"
+sse dump "$TWICE"
+like "... under the policy's set" "$OUT" 'outer layer, keyslot.*Set: +both .*inner layer, keyslot.*Set: +both '
+unlike "... by no other keyslot" "$OUT" 'single layer'
+right "the same again is content" encrypt -q "$TWICE" --double --reduce-device-size 6M
 
 # A customer's disk takes a set for two; its header may be on the device.
 refused 1 'is of type customer.*platform-and-customer' "$DISK" encrypt -q --add-outer "$DISK" --header "$WORK/two"

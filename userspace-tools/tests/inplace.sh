@@ -211,5 +211,46 @@ is "... and stays" "$(cmp "$work/later" "$disk" 2>&1)" ""
 sse encrypt "$disk" --reduce-device-size 4M && sse decrypt "$disk" --header "$header"
 is "... but can be encrypted anew" "$? $(cmp -n $((data_mib << 20)) "$work/later" "$disk" 2>&1)" "0 "
 
+# Cut off with half of the header written over the data, which the copy tells of:
+# that must be found whatever is asked for the next time.
+wide() { plain 8; }
+placing=0
+wide
+writes=$(count encrypt "$disk" --reduce-device-size 4M)
+for ((at = 1; at < writes && !placing; at++)); do
+	wide
+	POWERCUT_TORN=1 cut "$at" encrypt "$disk" --reduce-device-size 4M
+	[ "$(dd if="$disk" bs=4 skip=$(((data_mib + 4) << 18)) count=1 status=none | tr -d '\0')" = LUKS ] &&
+		! cmp -s -n $((2 << 20)) "$work/data" "$disk" && placing=1
+done
+is "a copy of a header is in force as it is written over the data" "$placing" 1
+cp "$disk" "$work/placing"
+sse encrypt "$disk" --header "$header"
+is "with a header file it isn't gone on with" "$? $(grep -c 'without --header the same command' "$work/out")" "1 1"
+is "... nothing is written" "$(cmp "$work/placing" "$disk" 2>&1; ls "$header" 2>/dev/null)" ""
+sse encrypt "$disk" --reduce-device-size 8M && sse decrypt "$disk" --header "$header"
+is "with more room it is, and loses nothing" "$? $(has_data)" "0 "
+
+# What is left of the begin of another disk isn't this one's.
+without
+sse encrypt "$disk" --header "$disk"
+is "a header on top of the data is refused" "$? $(grep -c 'is the disk itself' "$work/out") $(has_data)" "1 1 "
+without
+sse encrypt "$disk" --header "$header"
+truncate -s -1M "$disk"
+cp "$disk" "$work/shorter"
+sse encrypt "$disk" --reduce-device-size 4M
+is "a disk with its header elsewhere is refused" "$? $(grep -c "with its header in $header" "$work/out")" "1 1"
+is "... and stays" "$(cmp "$work/shorter" "$disk" 2>&1)" ""
+rm "$header"
+
+# The second layer needs device-mapper, but whether there is room for both is seen before the first.
+rm -f "$disk"
+truncate -s 20M "$disk"
+mkfs.ext4 -q "$disk" 16M
+sse encrypt "$disk" --double --reduce-device-size 6M
+is "two layers without room for both are refused" \
+	"$? $(grep -c 'takes 16384 KiB, and only 14336' "$work/out") $(blkid -p -s TYPE -o value "$disk")" "4 1 ext4"
+
 echo "1..$n"
 exit $((failed > 0))
