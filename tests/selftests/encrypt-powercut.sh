@@ -97,7 +97,8 @@ judge() {
 	losetup -d "$loop"
 }
 
-# Of the writes 1 to $1: the last ones, and some by chance.
+# Of the writes 1 to $1: some of the first, in which the header comes to its place,
+# the last ones, and some by chance.
 choose() {
 	if [ "$POINTS" = all ] || [ "$POINTS" -ge "$1" ]; then
 		seq 1 "$1"
@@ -107,16 +108,24 @@ choose() {
 		for ((i = 0; i < POINTS / 3; i++)); do
 			echo $(($1 - i))
 		done
-		for ((i = POINTS / 3; i < POINTS; i++)); do
+		for ((i = 0; i < POINTS / 3; i++)); do
+			echo $((1 + RANDOM % ($1 < 24 ? $1 : 24)))
+		done
+		for ((i = POINTS * 2 / 3; i < POINTS; i++)); do
 			echo $((1 + RANDOM % $1))
 		done
 	} | sort -nu
 }
 
+# The numbers in the log of the writes between the marks of KIND.
+writes_of() {
+	$REPLAY "$LOG" | awk -v k="$1" '$4 == "end-" k {exit} on && $3 > 0 {print $1}
+		$4 == "begin-" k {on = 1}'
+}
+
 # KIND ARGUMENTS-OF-SSESETUP...: what is under way while the power fails.
 cut_it() {
-	local kind=$1 number count mark begun="" writes=0 at=0 bad="" judged=0 out
-	local -A wanted=()
+	local kind=$1 writes chosen next at out bad=""
 
 	shift
 	dmsetup suspend dmsse-logged
@@ -127,38 +136,24 @@ cut_it() {
 	mark "end-$kind"
 	is "... it has the data" "$(holds_data "$kind")" ""
 
-	$REPLAY "$LOG" >"$WORK/log" || bail "no log"
-	writes=$(awk -v k="$kind" '$4 == "end-" k {exit} on && $3 > 0 {n++} $4 == "begin-" k {on = 1}
-				   END {print n + 0}' "$WORK/log")
-	check "... the log has its writes" [ "$writes" -gt 20 ]
-	while read -r number; do
-		wanted[$number]=1
-	done < <(choose "$writes")
+	mapfile -t writes < <(writes_of "$kind")
+	check "... the log has its writes" [ ${#writes[@]} -gt 20 ] || return
+	mapfile -t chosen < <(choose ${#writes[@]})
 	put_together
-	while read -r number _ count mark; do
-		[ "$mark" != "end-$kind" ] || break
-		if [ "$mark" = "begin-$kind" ]; then
-			begun=$number
-			continue
+	next=${writes[0]}
+	for at in "${chosen[@]}"; do
+		$REPLAY "$LOG" "$WORK/replayed" "$next" "${writes[at - 1]}"
+		next=${writes[at - 1]}
+		# In the middle of a write, and after it.
+		if [ $((at % 2)) = 0 ]; then
+			$REPLAY "$LOG" "$WORK/replayed" "$next" half
+		else
+			$REPLAY "$LOG" "$WORK/replayed" "$next" $((next + 1))
 		fi
-		if [ -z "$begun" ] || [ "$count" = 0 ]; then
-			continue
-		fi
-		at=$((at + 1))
-		if [ -n "${wanted[$at]:-}" ]; then
-			# In the middle of a write, and after it.
-			if [ $((at % 2)) = 0 ]; then
-				$REPLAY "$LOG" "$WORK/replayed" "$number" half
-			else
-				$REPLAY "$LOG" "$WORK/replayed" "$number" $((number + 1))
-			fi
-			judged=$((judged + 1))
-			out=$(judge "$kind" "$@")
-			[ -z "$out" ] || bad+="write $at of $writes: $out"$'\n'
-		fi
-		$REPLAY "$LOG" "$WORK/replayed" "$number" $((number + 1))
-	done <"$WORK/log"
-	is "after $judged of $writes writes it goes on, and has the data" "$bad" ""
+		out=$(judge "$kind" "$@")
+		[ -z "$out" ] || bad+="write $at of ${#writes[@]}: $out"$'\n'
+	done
+	is "after ${#chosen[@]} of ${#writes[@]} writes it goes on, and has the data" "$bad" ""
 	take_apart $LOGGED || bail "the device can't be taken apart"
 }
 
