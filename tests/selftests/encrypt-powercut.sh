@@ -59,6 +59,14 @@ put_together() {
 }
 at_exit put_together
 
+is_clear() {
+	if [ "$1" = outer ]; then
+		[ "$(dd if=/dev/mapper/dmsse-disk bs=4 skip=$(($2 / 4)) count=1 status=none | tr -d '\0')" = LUKS ]
+	else
+		cmp -s -n 4096 "$WORK/data" /dev/mapper/dmsse-disk 0 "$2"
+	fi
+}
+
 # What the disk holds at last, opened or, if it was decrypted, as it is.
 holds_data() {
 	local kind=$1 device=/dev/mapper/dmsse-disk
@@ -69,6 +77,9 @@ holds_data() {
 	fi
 	cmp -n $((DATA_MIB * MIB)) "$WORK/data" "$device" 2>&1
 	[ ! -b "$MAP" ] || ssesetup close "${MAP##*/}"
+	# What was moved there to make room for the header: data, or the inner header.
+	[ "$kind" = decrypt ] || ! is_clear "$kind" $(((DISK_MIB - 2) * MIB)) ||
+		echo "a copy of the first piece is left in clear"
 }
 
 # One that was decrypted has no header, and the file went last.
@@ -98,7 +109,7 @@ judge() {
 }
 
 # Of the writes 1 to $1: some of the first, in which the header comes to its place,
-# the last ones, and some by chance.
+# of the last, in which it learns that all is done, and some by chance.
 choose() {
 	if [ "$POINTS" = all ] || [ "$POINTS" -ge "$1" ]; then
 		seq 1 "$1"
@@ -106,7 +117,7 @@ choose() {
 	fi
 	{
 		for ((i = 0; i < POINTS / 3; i++)); do
-			echo $(($1 - i))
+			echo $(($1 - RANDOM % ($1 < 24 ? $1 : 24)))
 		done
 		for ((i = 0; i < POINTS / 3; i++)); do
 			echo $((1 + RANDOM % ($1 < 24 ? $1 : 24)))

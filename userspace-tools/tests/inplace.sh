@@ -92,7 +92,7 @@ has_data()
 	cmp -n $((data_mib << 20)) "$work/data" "$disk" 2>&1
 }
 
-# Evenly over N writes, the last ones all: that is where most is written that differs.
+# Evenly over N writes, and closer at the end, where most is written that differs.
 points()
 {
 	local writes=$1
@@ -101,7 +101,9 @@ points()
 		seq 1 "$writes"
 	else
 		{
-			seq $((writes - cuts / 2 + 1)) "$writes"
+			for ((i = 0; i < cuts / 2; i++)); do
+				echo $((writes - i * 20 / (cuts / 2)))
+			done
 			for ((i = 0; i < cuts - cuts / 2; i++)); do
 				echo $((1 + i * writes / (cuts - cuts / 2)))
 			done
@@ -135,6 +137,11 @@ power_cuts()
 		   ! { [ "${command[0]}" = decrypt ] && [ ! -e "$header" ] && has_data >/dev/null; }; then
 			bad+="write $at: doesn't go on: $(cat "$work/out")"$'\n'
 			continue
+		fi
+		# The piece that was moved to the end to make room for the header.
+		if [ "$prepare" = with_room ] &&
+		   cmp -s -n $((2 << 20)) "$work/data" "$disk" 0 $(((data_mib + 2) << 20)); then
+			bad+="write $at: a copy of the first piece is left in clear"$'\n'
 		fi
 		if [ ${#back[@]} -gt 0 ] && ! sse "${back[@]}"; then
 			bad+="write $at: doesn't become plain: $(cat "$work/out")"$'\n'
