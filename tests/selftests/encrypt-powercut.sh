@@ -147,6 +147,8 @@ cut_it() {
 	mark "end-$kind"
 	is "... it has the data" "$(holds_data "$kind")" ""
 
+	# The target holds the log open, so that what was read of it before stays cached.
+	blockdev --flushbufs "$LOG"
 	mapfile -t writes < <(writes_of "$kind")
 	check "... the log has its writes" [ ${#writes[@]} -gt 20 ] || return
 	mapfile -t chosen < <(choose ${#writes[@]})

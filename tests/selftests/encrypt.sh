@@ -121,7 +121,7 @@ refused 5 "is behind $OTHER_LOOP as well" "$FULL" encrypt -q "$FULL" --header "$
 losetup -d "$OTHER_LOOP"
 policy "default-des = both"
 refused 1 'Disk encryption set both is for two layers' "$FULL" encrypt -q "$FULL" --header "$WORK/no"
-policy "require-double = $(file_of "$FULL")"
+policy "require-double = $FULL"
 refused 1 'policy.conf, line 1: .* demands two layers of' "$FULL" encrypt -q "$FULL" --header "$WORK/no"
 rm /etc/dm-sse/policy.conf
 refused 1 'nothing to go on with' "$FULL" encrypt -q "$FULL" --resume-only
