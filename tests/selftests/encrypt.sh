@@ -167,7 +167,7 @@ refused 1 'belongs to disk encryption set customer, not to platform' "$DISK" \
 right "where-used lists it" des where-used customer
 like "... by its device" "$OUT" "$(file_of "$DISK")"
 is "the audit has begin and run, intent and result" \
-	"$(grep -c '"event":"encrypt"' /var/log/dm-sse/audit.jsonl)" 4
+	"$(grep '"event":"encrypt"' /var/log/dm-sse/audit.jsonl | grep -c "\"device\":\"$DISK\"")" 4
 refused 1 "under a customer's key is not decrypted.*ssesetup copy $DISK DESTINATION" "$DISK" \
 	decrypt -q "$DISK" --header "$WORK/no"
 opens_with_data "refused, it" "$DISK"
