@@ -199,10 +199,10 @@ is "... below it is nothing of it" "$(dd if="$DISK" bs=4096 count=1 iflag=direct
 look() {
 	local closes
 
-	closes=$(audited close intent)
+	closes=$(audited close intent '')
 	exec 7<"$MAP"
 	: >"$WORK/looks"
-	while [ "$(audited close intent)" = "$closes" ]; do
+	while [ "$(audited close intent '')" = "$closes" ]; do
 		sleep 0.1
 	done
 }
