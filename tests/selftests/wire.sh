@@ -15,72 +15,20 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=deslib.bash
 . "$DMSSE_DIR/deslib.bash"
-need_cmd ip tcpdump nbd-server nbd-client
-need_module nbd veth dm-writecache dm-cache
+# shellcheck source-path=SCRIPTDIR source=wire.bash
+. "$DMSSE_DIR/wire.bash"
+need_module dm-writecache dm-cache
 
 MAP=dmsse-wire
-SPACE=dmsse-wire
-DISK=/dev/nbd0
 PATTERN=$(printf 'Planted pattern of 64 bytes, to be looked for where it is not%3s' '')
-is "the pattern has 64 bytes" "${#PATTERN}" 64
 
 image EXPORT 24
 image SSD 24
-
-### The network, and storage behind it
-
-# The first one makes a mount of the directory.
-mountpoint -q /run/netns || at_exit "! mountpoint -q /run/netns || umount /run/netns"
-ip netns add $SPACE || skip_all "no network namespaces"
-at_exit "ip netns del $SPACE"
-ip link add dmssewire0 type veth peer name dmssewire1 netns $SPACE || skip_all "no veth"
-ip addr add 192.0.2.1/24 dev dmssewire0
-ip link set dmssewire0 up
-ip -n $SPACE addr add 192.0.2.2/24 dev dmssewire1
-ip -n $SPACE link set dmssewire1 up
-ip -n $SPACE link set lo up
-
-cat >"$WORK/nbd.conf" <<-CONF
-	[generic]
-	listenaddr = 192.0.2.2
-	[disk]
-	exportname = $EXPORT
-	flush = true
-	fua = true
-CONF
-ip netns exec $SPACE nbd-server -C "$WORK/nbd.conf" -p "$WORK/nbd.pid" -d >"$WORK/nbd.log" 2>&1 &
-SERVER=$!
-at_exit "kill $SERVER 2>/dev/null; wait $SERVER 2>/dev/null || :"
-
-connect() {
-	nbd-client 192.0.2.2 $DISK -N disk >"$WORK/nbd.out" 2>&1 && [ "$(sectors $DISK)" -gt 0 ]
-}
-wait_for 60 connect || bail "no NBD: $(cat "$WORK/nbd.out" "$WORK/nbd.log")"
-at_exit "nbd-client -d $DISK >/dev/null 2>&1"
+far_disk "$EXPORT"
+DISK=$FAR_DISK
+is "the pattern has 64 bytes" "${#PATTERN}" 64
 
 ### Looking
-
-# What comes last in a capture says that the rest is there.
-capture() {
-	CAPTURE=$WORK/capture.$1
-	tcpdump -Z root -i dmssewire0 -s 0 -B 32768 -U -w "$CAPTURE" >"$WORK/tcpdump.log" 2>&1 &
-	TCPDUMP=$!
-	wait_for 60 marked begin || bail "tcpdump captures nothing: $(cat "$WORK/tcpdump.log")"
-}
-marked() {
-	echo "mark of the $1 $CAPTURE" >/dev/udp/192.0.2.2/9
-	grep -qaF "mark of the $1 $CAPTURE" "$CAPTURE" 2>/dev/null
-}
-end_capture() {
-	wait_for 60 marked end || diag "the capture has no end"
-	kill -INT "$TCPDUMP"
-	wait "$TCPDUMP" 2>/dev/null
-	TCPDUMP=
-	like "... all of it was captured" "$(cat "$WORK/tcpdump.log")" '(^|[^0-9])0 packets dropped by kernel'
-}
-TCPDUMP=
-# shellcheck disable=SC2016
-at_exit '[ -z "$TCPDUMP" ] || { kill "$TCPDUMP"; wait "$TCPDUMP"; }'
 
 found() {
 	grep -qaF "$PATTERN" "$1"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# The last act of tests/vm/demo.sh, which sources it: a disk under a customer's
+# The act of tests/vm/demo.sh about keys, which sources it: a disk under a customer's
 # key, in a token, that is rotated and taken away while something works on it.
 #
 # The workload is a virtual machine's, seen from below: records of 64 KiB, one

@@ -160,4 +160,6 @@ must ssesetup key unlink dmsse:vm2-outer
 
 # shellcheck source=demo-keys.sh
 . "$(dirname "$0")/demo-keys.sh"
+# shellcheck source=demo-host.sh
+. "$(dirname "$0")/demo-host.sh"
 done_testing
