@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Network storage for tests, and who looks at it: a file that nbd-server exports in
-# a network namespace of its own, and is a disk here. It is sourced after lib.sh.
+# Network storage for tests, and who looks at it: a file that is exported in a
+# network namespace of its own, and is a disk here. It is sourced after lib.sh.
 #
 #	here              | network namespace dmsse-wire
 #	                  |
-#	nbd0 -> dmssewire0 ---- dmssewire1 -> nbd-server -> file
+#	disk -> dmssewire0 ---- dmssewire1 -> nbd-server, or the kernel's NVMe target -> file
 #	             |    |
 #	         tcpdump
 #
-#	far_disk FILE		connects /dev/nbd0 to it; skip_all if that can't be
+#	far_network		the namespace; skip_all if that can't be
+#	far_nbd FILE		sets FAR_DISK to what it is here over NBD
+#	far_nvme FILE		... over NVMe/TCP
 #	capture NAME		what goes over the wire from now on, to $CAPTURE
 #	end_capture		fails if the kernel dropped any of it
 
 FAR_SPACE=dmsse-wire
-FAR_DISK=/dev/nbd0
+FAR_NQN=nqn.2024-01.dmsse:wire
 
-far_disk() {
-	need_cmd ip tcpdump nbd-server nbd-client
-	need_module nbd veth
+far_network() {
+	need_cmd ip tcpdump
+	need_module veth
 
 	# The first one makes a mount of the directory.
 	mountpoint -q /run/netns || at_exit "! mountpoint -q /run/netns || umount /run/netns"
@@ -31,7 +33,10 @@ far_disk() {
 	ip -n $FAR_SPACE addr add 192.0.2.2/24 dev dmssewire1
 	ip -n $FAR_SPACE link set dmssewire1 up
 	ip -n $FAR_SPACE link set lo up
+}
 
+far_nbd() {
+	FAR_DISK=/dev/nbd0
 	cat >"$WORK/nbd.conf" <<-CONF
 		[generic]
 		listenaddr = 192.0.2.2
@@ -44,13 +49,60 @@ far_disk() {
 		>"$WORK/nbd.log" 2>&1 &
 	FAR_SERVER=$!
 	at_exit "kill $FAR_SERVER 2>/dev/null; wait $FAR_SERVER 2>/dev/null || :"
-	wait_for 60 _far_connect || bail "no NBD: $(cat "$WORK/nbd.out" "$WORK/nbd.log")"
+	wait_for 60 _nbd_connects || bail "no NBD: $(cat "$WORK/nbd.out" "$WORK/nbd.log")"
 	at_exit "nbd-client -d $FAR_DISK >/dev/null 2>&1"
 }
 
-_far_connect() {
+_nbd_connects() {
 	nbd-client 192.0.2.2 $FAR_DISK -N disk >"$WORK/nbd.out" 2>&1 &&
 		[ "$(sectors $FAR_DISK)" -gt 0 ]
+}
+
+# The target listens in the namespace of whoever gives its port something to export.
+far_nvme() {
+	local config=/sys/kernel/config subsystem port
+
+	modprobe -a nvmet-tcp nvme-tcp 2>"$WORK/nvme.out" || bail "no NVMe: $(cat "$WORK/nvme.out")"
+	mountpoint -q $config || mount -t configfs none $config
+	subsystem=$config/nvmet/subsystems/$FAR_NQN
+	port=$config/nvmet/ports/1
+	mkdir "$subsystem" "$subsystem/namespaces/1" "$port" || bail "no NVMe target"
+	at_exit "rmdir '$port' '$subsystem/namespaces/1' '$subsystem'"
+	echo 1 >"$subsystem/attr_allow_any_host"
+	echo -n "$1" >"$subsystem/namespaces/1/device_path"
+	echo 1 >"$subsystem/namespaces/1/enable" || bail "no NVMe namespace"
+	echo tcp >"$port/addr_trtype"
+	echo ipv4 >"$port/addr_adrfam"
+	echo 192.0.2.2 >"$port/addr_traddr"
+	echo 4420 >"$port/addr_trsvcid"
+	ip netns exec $FAR_SPACE ln -s "$subsystem" "$port/subsystems/$FAR_NQN" ||
+		bail "no NVMe port"
+	at_exit "rm '$port/subsystems/$FAR_NQN'"
+	echo "transport=tcp,traddr=192.0.2.2,trsvcid=4420,nqn=$FAR_NQN" >/dev/nvme-fabrics ||
+		bail "no NVMe controller"
+	at_exit _nvme_leave
+	wait_for 60 _nvme_disk || bail "no NVMe disk"
+}
+
+_nvme_controller() {
+	grep -lxF "$FAR_NQN" /sys/class/nvme/nvme*/subsysnqn 2>/dev/null | head -n 1
+}
+
+_nvme_disk() {
+	local file
+
+	FAR_DISK=
+	for file in "$(dirname "$(_nvme_controller)")"/nvme*n1; do
+		[ ! -d "$file" ] || FAR_DISK=/dev/$(basename "$file" | sed 's/c[0-9]*n/n/')
+	done
+	[ -b "$FAR_DISK" ] && [ "$(sectors "$FAR_DISK")" -gt 0 ]
+}
+
+_nvme_leave() {
+	local file
+
+	file=$(_nvme_controller)
+	[ -z "$file" ] || echo 1 >"${file%/*}/delete_controller"
 }
 
 # What comes last in a capture says that the rest is there.

@@ -7,7 +7,7 @@
 #
 #	here                                | network namespace dmsse-wire
 #	                                    |
-#	sse -> cache -> nbd0 -> dmssewire0 ---- dmssewire1 -> nbd-server -> file
+#	sse -> cache -> disk -> dmssewire0 ---- dmssewire1 -> nbd-server or NVMe target -> file
 #	         |                  |       |
 #	        SSD              tcpdump    |
 
@@ -17,15 +17,16 @@
 . "$DMSSE_DIR/deslib.bash"
 # shellcheck source-path=SCRIPTDIR source=wire.bash
 . "$DMSSE_DIR/wire.bash"
-need_module dm-writecache dm-cache
+need_cmd nbd-server nbd-client
+need_module nbd dm-writecache dm-cache
 
 MAP=dmsse-wire
 PATTERN=$(printf 'Planted pattern of 64 bytes, to be looked for where it is not%3s' '')
 
-image EXPORT 24
+image NBD_EXPORT 24
+image NVME_EXPORT 24
 image SSD 24
-far_disk "$EXPORT"
-DISK=$FAR_DISK
+far_network
 is "the pattern has 64 bytes" "${#PATTERN}" 64
 
 ### Looking
@@ -55,12 +56,19 @@ read_again() {
 		cmp -s - "$WORK/pattern"
 }
 
+# TRANSPORT FILE: the disk from now on, and what the server has of it.
+at_disk() {
+	EXPORT=$2
+	"far_$1" "$EXPORT"
+	DISK=$FAR_DISK
+}
+
 # Nothing is left, in whatever way: neither at the server nor on the cache device.
 forget() {
 	local file size
 
-	sync $DISK "$LOOP"
-	blockdev --flushbufs $DISK "$LOOP"
+	sync "$DISK" "$LOOP"
+	blockdev --flushbufs "$DISK" "$LOOP"
 	for file in "$EXPORT" "$SSD"; do
 		size=$(stat -c %s "$file")
 		truncate -s 0 "$file"
@@ -77,18 +85,22 @@ for part in meta ssd origin cache; do
 done
 at_exit "dm_remove $MAP-off"
 at_exit "dm_remove $MAP"
-forget
-capture off
-dm_create "$MAP-off" "0 $(sectors $DISK) writecache s $DISK $LOOP 4096 0"
-check "in clear: written" plant "/dev/mapper/$MAP-off"
-sync "$LOOP"
-check "... the cache device has the pattern" found "$SSD"
-dmsetup message "$MAP-off" 0 flush
-check "... the server has it" found "$EXPORT"
-check "... it is read again" read_again "/dev/mapper/$MAP-off"
-dmsetup remove "$MAP-off"
-end_capture
-check "... it went over the wire" found "$CAPTURE"
+
+in_clear() {
+	forget
+	capture off
+	dm_create "$MAP-off" "0 $(sectors "$DISK") writecache s $DISK $LOOP 4096 0"
+	check "$1 in clear: written" plant "/dev/mapper/$MAP-off"
+	sync "$LOOP"
+	check "... the cache device has the pattern" found "$SSD"
+	dmsetup message "$MAP-off" 0 flush
+	check "... the server has it" found "$EXPORT"
+	check "... it is read again" read_again "/dev/mapper/$MAP-off"
+	dmsetup remove "$MAP-off"
+	end_capture
+	check "... it went over the wire" found "$CAPTURE"
+	rm -f "$CAPTURE"
+}
 
 ### With it there is nothing to find
 
@@ -96,13 +108,13 @@ nothing_to_find() {
 	local what=$1 open=("${@:2}") size
 
 	capture "${what// /-}"
-	right "$what: open" open -q $DISK $MAP "${open[@]}"
+	right "$what: open" open -q "$DISK" $MAP "${open[@]}"
 	check "... written" plant "/dev/mapper/$MAP"
 	right "... close" close $MAP
-	right "... open without a cache" open $DISK $MAP
+	right "... open without a cache" open "$DISK" $MAP
 	check "... read again" read_again "/dev/mapper/$MAP"
 	right "... close" close $MAP
-	sync $DISK "$LOOP"
+	sync "$DISK" "$LOOP"
 	end_capture
 	size=$(stat -c %s "$CAPTURE")
 	check "... the capture has what was written and read, $((size >> 20)) MiB" \
@@ -118,20 +130,37 @@ used() {
 	[ -z "$USED" ] || [ "$(tr -d '\0' <"$SSD" | wc -c)" -gt 65536 ]
 }
 
+### NBD
+
+at_disk nbd "$NBD_EXPORT"
+in_clear nbd
 for mode in writecache writeback; do
 	forget
-	right "format" format -q $DISK
+	right "format" format -q "$DISK"
 	USED=yes
 	[ $mode = writecache ] || USED=
 	nothing_to_find "$mode" --cache "$LOOP,$mode"
 done
 forget
 USED=
-right "format with two layers" format -q --double $DISK
+right "format with two layers" format -q --double "$DISK"
 nothing_to_find "two layers" --cache "$LOOP,writecache"
-right "open" open -q $DISK $MAP --cache "$LOOP,writecache"
+right "open" open -q "$DISK" $MAP --cache "$LOOP,writecache"
 right "... check finds nothing in clear" check $MAP
 like "... and sees the network storage" "$OUT" "below: $DISK \(nbd\)"
 right "close" close $MAP
+
+### NVMe/TCP
+
+if have_module nvmet-tcp && have_module nvme-tcp; then
+	at_disk nvme "$NVME_EXPORT"
+	in_clear nvme
+	forget
+	USED=yes
+	right "format" format -q "$DISK"
+	nothing_to_find "nvme" --cache "$LOOP,writecache"
+else
+	skip "NVMe/TCP" "this kernel has none"
+fi
 
 done_testing

@@ -19,7 +19,8 @@ need_guests_rst
 act "Storage in another network namespace: a file, served over NBD"
 far=$WORK/far
 truncate -s 24M "$far"
-far_disk "$far"
+far_network
+far_nbd "$far"
 must nbd-client -c $FAR_DISK
 truncate -s 24M "$WORK/ssd"
 ssd=$(losetup -f --show "$WORK/ssd")
