@@ -237,12 +237,14 @@ static int run_audited(struct decrypting *c, struct reason *why)
 
 static int decrypt_loaded(struct decrypting *c, struct reason *why)
 {
-	enum meta_reencryption state = meta_reencryption(c->disk.layer[0].meta);
+	enum meta_reencryption state;
 	int rc;
 
+	/* First, as there may be no header at all. */
 	rc = check_allowed(c, why);
 	if (rc)
 		return rc;
+	state = meta_reencryption(c->disk.layer[0].meta);
 	if (state == META_ENCRYPTING || state == META_REENCRYPTING)
 		return reason_set(why, RC_PARAM, "%s is being %s: that has to be finished first.",
 				  c->disk.device,
