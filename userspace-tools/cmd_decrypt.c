@@ -17,6 +17,7 @@
 #include "header_copies.h"
 #include "inplace.h"
 #include "interrupt.h"
+#include "policy.h"
 #include "registry.h"
 #include "signature.h"
 #include "ssesetup.h"
@@ -160,7 +161,9 @@ static int begin(struct decrypting *c, struct des_keys *dk, struct reason *why)
 	SECMEM_AUTO secret = NULL;
 	int rc, slot = -1;
 
-	rc = inplace_check_disk(c->o, &c->disk, why);
+	rc = policy_check_clear(c->device, why);
+	if (!rc)
+		rc = inplace_check_disk(c->o, &c->disk, why);
 	if (rc)
 		return rc;
 	rc = confirm(c->o, "This will decrypt the data on %s in place: they will lie there for anybody to read.",

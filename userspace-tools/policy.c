@@ -246,6 +246,22 @@ int policy_check_layers(const char *device, const char *set, unsigned int nr_lay
 	return rc;
 }
 
+int policy_check_clear(const char *device, struct reason *why)
+{
+	struct policy p;
+	int rc;
+
+	rc = policy_load(&p, why);
+	if (rc)
+		return rc;
+	if (p.require_encryption && !match_device(&p.exempt, device))
+		rc = reason_set(why, RC_PARAM,
+			"%s, line %u: 'require-encryption' is for %.150s, too: it takes an 'exempt' line to have it in clear.",
+			PATH_POLICY, p.require_encryption_line, device);
+	policy_free(&p);
+	return rc;
+}
+
 int policy_default_des(const char *given, char set[DES_NAME_MAX], struct reason *why)
 {
 	struct policy p;

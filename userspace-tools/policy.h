@@ -47,6 +47,8 @@ const struct policy_pattern *policy_match_path(const struct policy_list *list, c
  */
 int policy_check_layers(const char *device, const char *set, unsigned int nr_layers,
 			struct reason *why);
+/* May @device have its data in clear from now on? */
+int policy_check_clear(const char *device, struct reason *why);
 /* The set of a new disk: the one given, or the policy's, or DES_DEFAULT. */
 int policy_default_des(const char *given, char set[DES_NAME_MAX], struct reason *why);
 

@@ -183,7 +183,12 @@ refused 1 "is a disk of set platform, with its header in $WORK/full.header" "$FU
 	encrypt -q "$FULL" --reduce-device-size 4M
 refused 1 "full.header is the header of $(file_of "$FULL"), .*, not of $TINY" "$TINY" \
 	encrypt -q "$TINY" --header "$WORK/full.header"
+policy "require-encryption = yes"
+refused 1 "policy.conf, line 1: 'require-encryption' is for $FULL, too" "$FULL" \
+	decrypt -q "$FULL" --header "$WORK/full.header"
+policy "require-encryption = yes" "exempt = $FULL"
 right "it is decrypted" decrypt -q "$FULL" --header "$WORK/full.header"
+rm /etc/dm-sse/policy.conf
 check "... to what it was" cmp "$WORK/data" "$FULL"
 check "... and the file is gone" [ ! -e "$WORK/full.header" ]
 right "where-used of platform" des where-used platform
