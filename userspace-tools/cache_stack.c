@@ -510,5 +510,5 @@ void cache_stack_cancel_deferred(const struct cache_stack *s)
 
 	for (i = 0; i < sizeof(part) / sizeof(part[0]); i++)
 		if (*part[i])
-			dm_message(part[i], "@cancel_deferred_remove");
+			dm_keep(part[i]);
 }

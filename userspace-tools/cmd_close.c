@@ -140,7 +140,7 @@ static int cancel_deferred(const char *name, const struct dm_mapping *m)
 
 	if (!m->deferred_remove)
 		return diag_fail(RC_PARAM, "No deferred close of device %s is waiting.", name);
-	err = dm_message(name, "@cancel_deferred_remove");
+	err = dm_keep(name);
 	if (err)
 		return diag_kernel_refusal("Cancelling the deferred close", err, NULL);
 	if (find_cache(m, &s))

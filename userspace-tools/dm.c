@@ -507,6 +507,11 @@ int dm_remove(const char *name, bool deferred)
 		err = run_with_udev(dmt, &cookie,
 				    deferred ? DM_UDEV_DISABLE_LIBRARY_FALLBACK : 0);
 	dm_task_destroy(dmt);
+	/* Where there is no udev, libdevmapper takes the node away even so. */
+	if (!err && deferred) {
+		err = simple_task(DM_DEVICE_MKNODES, name);
+		dm_task_update_nodes();
+	}
 	return err;
 }
 
@@ -521,17 +526,6 @@ int dm_message(const char *name, const char *message)
 	    dm_task_set_message(dmt, message))
 		err = dm_task_run(dmt) ? 0 : task_errno(dmt);
 	dm_task_destroy(dmt);
-	return err;
-}
-
-/* Where there is no udev, libdevmapper has taken the node away for a removal. */
-int dm_pass_away(const char *name)
-{
-	int err = dm_remove(name, true);
-
-	if (!err)
-		err = simple_task(DM_DEVICE_MKNODES, name);
-	dm_task_update_nodes();
 	return err;
 }
 

@@ -88,13 +88,11 @@ int dm_clear(const char *name);
 int dm_suspend(const char *name);
 int dm_resume(const char *name);
 int dm_resume_hidden(const char *name);
-int dm_remove(const char *name, bool deferred);
 /*
- * The mapping goes away when the last descriptor on it is closed, by the kernel
- * if need be: one that is being made doesn't outlive who makes it. dm_keep()
- * takes that back.
+ * @deferred: the mapping goes away when the last descriptor on it is closed, by the
+ * kernel if need be. dm_keep() takes that back.
  */
-int dm_pass_away(const char *name);
+int dm_remove(const char *name, bool deferred);
 int dm_keep(const char *name);
 int dm_message(const char *name, const char *message);
 

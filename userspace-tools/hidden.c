@@ -166,7 +166,7 @@ void hidden_close(struct hidden *h)
 	if (!*h->name)
 		return;
 	/* Deferred, it would be gone a moment later; who comes next wants the device now. */
-	dm_message(h->name, "@cancel_deferred_remove");
+	dm_keep(h->name);
 	close(h->fd);
 	dm_remove(h->name, false);
 	lease_drop(h->name);

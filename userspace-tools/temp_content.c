@@ -170,7 +170,7 @@ int temp_content_write(struct temp_content *c, const char *name, unsigned int al
 	snprintf(node, sizeof(node), "%s/%s", dm_dev_dir(), name);
 	/* Nobody mounts half an image; mkfs wants the disk for itself. */
 	fd = open(node, c->image ? O_RDWR | O_DIRECT | O_EXCL | O_CLOEXEC : O_RDONLY | O_CLOEXEC);
-	err = fd < 0 ? errno : dm_pass_away(name);
+	err = fd < 0 ? errno : dm_remove(name, true);
 	if (err) {
 		rc = reason_set(why, RC_DEVICE, "Device %s can't be used: %s.", node, strerror(err));
 	} else if (c->image) {
