@@ -204,7 +204,7 @@ unlike "... and is not told of any more" "$OUT" 'is a backup of'
 # The same UUID, in the register, as a snapshot that was opened once is.
 snapshot() {
 	cp "$1" "$2"
-	"$SSESETUP" open "$2" dmsse-shred >/dev/null && "$SSESETUP" close dmsse-shred
+	"$SSESETUP" open --clone "$2" dmsse-shred >/dev/null && "$SSESETUP" close dmsse-shred
 }
 disk ORIGIN
 snapshot "$ORIGIN" "$WORK/snap1"
@@ -282,7 +282,7 @@ at_exit 'dm_remove dmsse-hole'
 refute "an encryption in place that fails midway" "$SSESETUP" -q encrypt "$HOLE" --reduce-device-size 4M
 no_hole
 check "... has its header there" cryptsetup isLuks "$HOLE"
-cp "$WORK/hole" "$WORK/before"
+cp "$WORK/hole" "$WORK/whole"
 number=$(printf '%d:%d' "0x$(stat -Lc %t "$HOLE")" "0x$(stat -Lc %T "$HOLE")")
 AS=(flock "/run/dm-sse/locks/in-place-$number")
 wrong 5 'is being encrypted or decrypted just now' -q shred "$HOLE"
@@ -292,8 +292,8 @@ like "... and that some data are in clear is said" "$OUT" \
 	"Encryption in place is not finished.*What of the data of $HOLE isn't encrypted stays readable"
 check "... the header" not_luks "$HOLE"
 sync "$WORK/hole"
-is "... and the copy of it" "$(same_blocks "$WORK/hole" "$WORK/before" 20 22)" 0
-is "... and data stay as they are" "$(same_blocks "$WORK/hole" "$WORK/before" 4 20)" $((16 * 256))
+is "... and the copy of it" "$(same_blocks "$WORK/hole" "$WORK/whole" 20 22)" 0
+is "... and data stay as they are" "$(same_blocks "$WORK/hole" "$WORK/whole" 4 20)" $((16 * 256))
 
 right "a disk with one layer" -q format "$HOLE"
 hole reload
@@ -301,19 +301,19 @@ refute "a second layer fails midway" "$SSESETUP" -q encrypt --add-outer "$HOLE" 
 no_hole
 tail_of 2 >"$WORK/tail"
 check "... the header of the first is at the end" cryptsetup isLuks "$WORK/tail"
-cp "$WORK/hole" "$WORK/before"
+cp "$WORK/hole" "$WORK/whole"
 right "... it is shredded" -q shred "$HOLE"
 check "... the outer header" not_luks "$HOLE"
 sync "$WORK/hole"
 tail_of 2 >"$WORK/tail"
 check "... and the one at the end" not_luks "$WORK/tail"
-is "... of which no block is left" "$(same_blocks "$WORK/hole" "$WORK/before" 22 24)" 0
-is "... nor of the outer one's copy" "$(same_blocks "$WORK/hole" "$WORK/before" 20 22)" 0
+is "... of which no block is left" "$(same_blocks "$WORK/hole" "$WORK/whole" 22 24)" 0
+is "... nor of the outer one's copy" "$(same_blocks "$WORK/hole" "$WORK/whole" 20 22)" 0
 
 # Cut off when it was begun: the copy of the outer header is in force, the inner one
 # is at the end, and in its place there is nothing yet.
-dd if="$WORK/before" of="$HOLE" bs=1M iflag=fullblock oflag=direct status=none
-dd if="$WORK/before" of="$HOLE" bs=1M count=2 seek=20 iflag=fullblock oflag=direct status=none
+dd if="$WORK/whole" of="$HOLE" bs=1M iflag=fullblock oflag=direct status=none
+dd if="$WORK/whole" of="$HOLE" bs=1M count=2 seek=20 iflag=fullblock oflag=direct status=none
 dd if=/dev/zero of="$HOLE" bs=2M count=1 oflag=direct status=none
 right "one that was cut off is shredded too" -q shred "$HOLE"
 sync "$WORK/hole"
