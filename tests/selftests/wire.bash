@@ -75,7 +75,8 @@ far_nvme() {
 	echo ipv4 >"$port/addr_adrfam"
 	echo 192.0.2.2 >"$port/addr_traddr"
 	echo 4420 >"$port/addr_trsvcid"
-	ip netns exec $FAR_SPACE ln -s "$subsystem" "$port/subsystems/$FAR_NQN" ||
+	# "ip netns exec" has a sysfs of its own, without what is mounted on it.
+	nsenter --net=/run/netns/$FAR_SPACE ln -s "$subsystem" "$port/subsystems/$FAR_NQN" ||
 		bail "no NVMe port"
 	at_exit "rm '$port/subsystems/$FAR_NQN'"
 	echo "transport=tcp,traddr=192.0.2.2,trsvcid=4420,nqn=$FAR_NQN" >/dev/nvme-fabrics ||
