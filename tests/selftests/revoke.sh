@@ -391,6 +391,8 @@ right "one renewal brings all of them back" lease renew --all
 for disk in "${DISKS[@]}"; do
 	check "${disk#dmsse-}: is back" state_is "$disk" active
 	check "... nothing is lost" holds "$disk" 2 "$disk"
+	check "... its lapse is in the audit" \
+		grep -q "\"event\":\"lapse\".*\"mapping\":\"$disk\"" /var/log/dm-sse/audit.jsonl
 done
 sleep 1
 for disk in "${DISKS[@]}"; do
@@ -436,7 +438,5 @@ is "nothing is held any more" "$(word dmsse-kept-queue held_bios)" 0
 for disk in dmsse-kept-error dmsse-kept-queue; do
 	right "close" close "$disk"
 done
-
-is "each lapse is in the audit" "$(grep -c '"event":"lapse"' /var/log/dm-sse/audit.jsonl | awk -v want="${#DISKS[@]}" '{print ($1 >= want) ? "yes" : $1}')" yes
 
 done_testing
