@@ -145,6 +145,18 @@ hook_right "release: one has left the domain meanwhile" release end shutdown
 refute "one is closed" is_open vm1
 refute "and the other" is_open vm2
 
+# A cache: of a device that has something else not without a word.
+make_disk SSD 24
+domain "s|device=\"/dev/vg/vm1\"|& cache=\"$SSD,writecache\"|"
+mkfs.ext4 -q "$SSD"
+refused "disk vm1 isn't opened"
+right "by hand, once" open -q /dev/vg/vm1 vm1 --cache "$SSD,writecache"
+right "... and closed" close vm1
+hook_right "a domain whose disk has a cache" prepare begin
+like "it is open with that" "$("$SSESETUP" status vm1)" "cache mode: +writecache"
+hook_right "release" release end shutdown
+is "neither is left" "$(dmsetup ls | grep -c vm1)" 0
+
 # A domain that runs: what is wrong by now must not kill it, nor leave its disk open.
 domain ''
 hook_right "prepare" prepare begin
@@ -237,6 +249,8 @@ domain 's|device="/dev/vg/vm1"|device="vg/vm1"|'
 refused "takes device=.*not 'vg/vm1'"
 domain 's|device="/dev/vg/vm1"|& header="vm1.hdr"|'
 refused "takes header=.*not 'vm1.hdr'"
+domain 's|device="/dev/vg/vm1"|& cache="none"|'
+refused "takes cache=.*not 'none'"
 domain 's|device="/dev/vg/vm1"|& discards="yes"|'
 refused "unknown attribute 'discards'"
 # shellcheck disable=SC2016 # a name that a shell would run
