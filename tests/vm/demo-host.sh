@@ -22,6 +22,7 @@ truncate -s 24M "$far"
 far_network
 far_nbd "$far"
 must nbd-client -c $FAR_DISK
+need_module loop dm-writecache
 truncate -s 24M "$WORK/ssd"
 ssd=$(losetup -f --show "$WORK/ssd")
 at_exit "losetup -d $ssd"
