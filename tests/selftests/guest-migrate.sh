@@ -50,9 +50,9 @@ cat >"$WORK/nbd.conf" <<-CONF
 	flush = true
 	fua = true
 CONF
-nbd-server -C "$WORK/nbd.conf" -p "$WORK/nbd.pid" -d >"$WORK/nbd.log" 2>&1 &
-SERVER=$!
-at_exit "kill $SERVER 2>/dev/null; wait $SERVER 2>/dev/null || :"
+# Not with -d: it would serve one host only.
+nbd-server -C "$WORK/nbd.conf" -p "$WORK/nbd.pid" >"$WORK/nbd.log" 2>&1 || bail "no nbd-server"
+at_exit 'kill "$(cat "$WORK/nbd.pid")"'
 wait_for 60 test -S "$WORK/nbd.sock" || bail "no nbd-server"
 
 has_size() {

@@ -116,21 +116,22 @@ right "close" close $MAP
 
 ### A header that says the size
 
-# LUKS2 has it in its JSON, in two copies of 16 KiB with a checksum each, which
-# cryptsetup itself writes only after some re-encryptions: DEVICE BYTES
+# LUKS2 has it in its JSON, in two copies with a checksum each, which cryptsetup
+# itself writes only after some re-encryptions: DEVICE BYTES
 fix_size() {
-	local copy sum
+	local copy sum area
 
+	area=$(cryptsetup luksDump "$1" | sed -n 's/^Metadata area: *\t*\([0-9]*\) .*/\1/p')
 	for copy in 0 1; do
-		dd if="$1" of="$WORK/copy" bs=16k skip=$copy count=1 status=none
+		dd if="$1" of="$WORK/copy" bs="$area" skip=$copy count=1 status=none
 		sed -i "s/\"size\":\"dynamic\"/\"size\":\"$2\"/" "$WORK/copy"
-		truncate -s 16k "$WORK/copy"
+		truncate -s "$area" "$WORK/copy"
 		dd if=/dev/zero of="$WORK/copy" bs=64 seek=7 count=1 conv=notrunc status=none
 		sum=$(sha256sum "$WORK/copy" | cut -d ' ' -f 1)
 		# shellcheck disable=SC2001,SC2059 # bytes in hexadecimal
 		printf "$(sed 's/../\\x&/g' <<<"$sum")" |
 			dd of="$WORK/copy" bs=64 seek=7 conv=notrunc status=none
-		dd if="$WORK/copy" of="$1" bs=16k seek=$copy conv=notrunc,fsync status=none
+		dd if="$WORK/copy" of="$1" bs="$area" seek=$copy conv=notrunc,fsync status=none
 	done
 }
 

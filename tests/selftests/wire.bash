@@ -63,7 +63,10 @@ far_nvme() {
 	local config=/sys/kernel/config subsystem port
 
 	modprobe -a nvmet-tcp nvme-tcp 2>"$WORK/nvme.out" || bail "no NVMe: $(cat "$WORK/nvme.out")"
-	mountpoint -q $config || mount -t configfs none $config
+	if ! mountpoint -q $config; then
+		mount -t configfs none $config || bail "no configfs"
+		at_exit "umount $config"
+	fi
 	subsystem=$config/nvmet/subsystems/$FAR_NQN
 	port=$config/nvmet/ports/1
 	mkdir "$subsystem" "$subsystem/namespaces/1" "$port" || bail "no NVMe target"
