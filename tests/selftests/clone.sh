@@ -500,8 +500,9 @@ reached() {
 }
 begin_copy() {
 	barrier || bail "no dm-delay"
-	"$SSESETUP" -q copy --des silver /dev/mapper/below-thin-snap /dev/mapper/below-dest \
-		>"$WORK/copy.out" 2>&1 </dev/null &
+	# What a shell starts in the background ignores SIGINT.
+	env --default-signal=INT "$SSESETUP" -q copy --des silver /dev/mapper/below-thin-snap \
+		/dev/mapper/below-dest >"$WORK/copy.out" 2>&1 </dev/null &
 	COPYING=$!
 	wait_for 120 reached || diag "$(cat "$WORK/copy.out")"
 	kill -INT $COPYING

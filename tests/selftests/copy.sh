@@ -336,7 +336,8 @@ start_copy() {
 
 	shift
 	barrier "$at" || bail "no dm-delay"
-	"$SSESETUP" -v -q copy "$SOURCE" $SLOW "$@" >"$WORK/copy.out" 2>&1 </dev/null &
+	# What a shell starts in the background ignores SIGINT.
+	env --default-signal=INT "$SSESETUP" -v -q copy "$SOURCE" $SLOW "$@" >"$WORK/copy.out" 2>&1 </dev/null &
 	COPY=$!
 	wait_for 120 copy_reached $((at - at % (4 * MIB))) || diag "$(cat "$WORK/copy.out")"
 }
