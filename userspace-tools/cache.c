@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +7,8 @@
 #include <unistd.h>
 
 #include "cache.h"
-#include "cache_layout.h"
+#include "cache_session.h"
 #include "confirm.h"
-#include "des_state.h"
-#include "json_file.h"
-#include "paths.h"
 #include "registry.h"
 #include "signature.h"
 #include "tree.h"
@@ -61,36 +56,6 @@ void cache_free(struct cache *c)
 	c->note_text = NULL;
 }
 
-/* The note in the header */
-
-static struct meta *outermost(const struct disk *d)
-{
-	return d->layer[d->nr_layers - 1].meta;
-}
-
-static int read_note(const struct disk *d, char **text, struct cache_note *note,
-		     struct reason *why)
-{
-	int rc;
-
-	memset(note, 0, sizeof(*note));
-	rc = meta_note_get(outermost(d), CACHE_NOTE_TYPE, text, why);
-	return rc || !*text ? rc : cache_note_parse(*text, note, why);
-}
-
-static int write_note(const struct disk *d, const struct cache_note *note, const char *old,
-		      struct reason *why)
-{
-	char *text = cache_note_format(note, old);
-	int rc;
-
-	if (!text)
-		return reason_nomem(why);
-	rc = meta_note_set(outermost(d), CACHE_NOTE_TYPE, text, why);
-	free(text);
-	return rc;
-}
-
 /*
  * A snapshot of a disk that is open has the note of the moment, which fits the
  * cache if the disk was never closed. It tells by where the disk was then.
@@ -125,7 +90,7 @@ int cache_refuse_dirty(const struct disk *d, struct reason *why)
 	char *text = NULL;
 	int rc;
 
-	rc = read_note(d, &text, &note, why);
+	rc = cache_note_read(d, &text, &note, why);
 	free(text);
 	return !rc && note.dirty ? lacks_cache(d, &note, why) : rc;
 }
@@ -137,11 +102,11 @@ int cache_note_carry(struct disk *d, const char *now, bool lost, struct reason *
 	int rc;
 
 	if (!lost)
-		return meta_note_set(outermost(d), CACHE_NOTE_TYPE, now, why);
-	rc = read_note(d, &text, &note, why);
+		return meta_note_set(cache_note_meta(d), CACHE_NOTE_TYPE, now, why);
+	rc = cache_note_read(d, &text, &note, why);
 	if (!rc && text) {
 		note.restored = true;
-		rc = write_note(d, &note, text, why);
+		rc = cache_note_write(d, &note, text, why);
 	}
 	free(text);
 	return rc;
@@ -337,7 +302,7 @@ int cache_plan(struct cache *c, const struct options *o, struct disk *d, const c
 				return rc;
 		}
 	}
-	rc = meta_note_get(outermost(d), CACHE_NOTE_TYPE, &c->note_text, why);
+	rc = meta_note_get(cache_note_meta(d), CACHE_NOTE_TYPE, &c->note_text, why);
 	if (rc || (!c->wanted && !c->note_text))
 		return rc;
 	free(c->note_text);
@@ -345,7 +310,7 @@ int cache_plan(struct cache *c, const struct options *o, struct disk *d, const c
 	rc = disk_lock(d, why);
 	if (rc)
 		return rc;
-	rc = read_note(d, &c->note_text, &c->note, why);
+	rc = cache_note_read(d, &c->note_text, &c->note, why);
 	if (rc == RC_PARAM && c->given_up) {
 		c->note.dirty = true;
 		snprintf(c->note.device, sizeof(c->note.device), "another device");
@@ -362,376 +327,4 @@ int cache_plan(struct cache *c, const struct options *o, struct disk *d, const c
 		return c->note.dirty ? lacks_cache(d, &c->note, why) : RC_OK;
 	rc = open_device(c, d, why);
 	return rc ? rc : choose(c, o, d, why);
-}
-
-/* Putting it there */
-
-static void run_file(const char *name, char *path, size_t size)
-{
-	snprintf(path, size, PATH_RUN "/cache-%.127s.json", name);
-}
-
-/* Where the header is that has the note, for whoever closes the disk. */
-static int remember(const struct disk *d, const char *name, struct reason *why)
-{
-	char path[sizeof(PATH_RUN) + 160];
-	struct json_object *object = json_object_new_object();
-	int rc;
-
-	run_file(name, path, sizeof(path));
-	if (!object || !json_put_text(object, "device", d->device) ||
-	    !json_put_text(object, "header", d->header) ||
-	    !json_put_text(object, "uuid", disk_uuid(d)))
-		rc = reason_nomem(why);
-	else
-		rc = json_write_file(path, object, why);
-	json_object_put(object);
-	return rc;
-}
-
-static int zero(int fd, uint64_t sector, struct reason *why)
-{
-	static const unsigned char zeroes[4096];
-
-	errno = 0;
-	if (pwrite(fd, zeroes, sizeof(zeroes), (off_t)(sector * SECTOR_SIZE)) ==
-	    (ssize_t)sizeof(zeroes) && !fsync(fd))
-		return RC_OK;
-	return reason_set(why, RC_DEVICE, "The cache device can't be written to: %s.",
-			  strerror(errno ? errno : EIO));
-}
-
-/*
- * An empty cache, that is: labelled, but the header doesn't know of it yet. What
- * the target finds in place of its superblock makes it begin anew.
- */
-static int make_empty(struct cache *c, const struct disk *d, uint64_t data,
-		      unsigned int data_block, struct reason *why)
-{
-	uint64_t sequence = c->label.sequence;
-	int rc;
-
-	memset(&c->label, 0, sizeof(c->label));
-	c->label.sequence = sequence;
-	c->label.mode = c->mode;
-	c->label.data = data;
-	snprintf(c->label.disk, sizeof(c->label.disk), "%s", disk_uuid(d));
-	rc = cache_layout(&c->label, c->device.sectors, data_block, why);
-	if (!rc)
-		rc = des_new_id(c->label.session, why);
-	if (!rc)
-		rc = signature_wipe(c->path, why);
-	if (!rc)
-		rc = zero(c->device.fd, c->label.metadata_size ? c->label.metadata_start :
-								 c->label.start, why);
-	if (!rc)
-		rc = cache_label_write(c->device.fd, &c->label, why);
-	return rc;
-}
-
-/*
- * The header first, and with both sessions: wherever this is cut off, what it
- * says fits the label.
- */
-static int begin_session(struct cache *c, const struct disk *d, struct reason *why)
-{
-	struct cache_note note = {
-		.mode = c->mode,
-		.dirty = c->mode != CACHE_WRITETHROUGH,
-	};
-	char place[PATH_MAX];
-	int rc;
-
-	blockdev_absolute(c->path, note.device, sizeof(note.device));
-	rc = registry_stable_name(d->device, place, sizeof(place), why);
-	if (rc)
-		return rc;
-	snprintf(note.disk, sizeof(note.disk), "%.*s", (int)sizeof(note.disk) - 1, place);
-	memcpy(note.previous, c->label.session, sizeof(note.previous));
-	c->was_dirty = c->label.dirty;
-	rc = des_new_id(note.session, why);
-	if (!rc)
-		rc = write_note(d, &note, c->note_text, why);
-	if (rc)
-		return reason_prefix(why, "A cache is noted in the disk's header");
-	c->begun = true;
-	c->note = note;
-	c->label.dirty = note.dirty;
-	memcpy(c->label.session, note.session, sizeof(c->label.session));
-	return cache_label_write(c->device.fd, &c->label, why);
-}
-
-/*
- * What is written back makes a session of its own: a snapshot of the disk, taken
- * during the last one, has a note that the cache must not fit any more. The header
- * first, as above.
- */
-static int renew_session(struct cache_label *label, const struct disk *d,
-			 struct cache_note *note, const char *old, struct reason *why)
-{
-	int rc;
-
-	memcpy(note->previous, label->session, sizeof(note->previous));
-	rc = des_new_id(note->session, why);
-	if (!rc)
-		rc = write_note(d, note, old, why);
-	if (!rc)
-		memcpy(label->session, note->session, sizeof(label->session));
-	return rc;
-}
-
-/* All that was written is on the disk itself. The label first, for the same reason. */
-static int end_session(int fd, struct cache_label *label, const struct disk *d,
-		       struct cache_note *note, const char *old, struct reason *why)
-{
-	int rc;
-
-	label->dirty = false;
-	rc = cache_label_write(fd, label, why);
-	if (rc)
-		return rc;
-	memcpy(note->session, label->session, sizeof(note->session));
-	note->previous[0] = '\0';
-	note->dirty = false;
-	note->restored = false;
-	return write_note(d, note, old, why);
-}
-
-/* What the VM sees must not depend on whether there is a cache. */
-static int check_blocks(const struct cache *c, const struct sse_table *t,
-			const struct blockdev *b, unsigned int *block, struct reason *why)
-{
-	*block = t->sector_size > b->block_size ? t->sector_size : b->block_size;
-	if (c->device.block_size > *block)
-		return reason_set(why, RC_DEVICE,
-			"The cache device %.200s has blocks of %u bytes, the disk of %u.", c->path,
-			c->device.block_size, *block);
-	if (c->mode == CACHE_WRITECACHE && *block > 4096)
-		return reason_set(why, RC_DEVICE, "The disk has blocks of %u bytes: writecache takes up to 4096.",
-				  *block);
-	return RC_OK;
-}
-
-static int check_cipher(const struct sse_table *t, struct reason *why)
-{
-	unsigned int i;
-
-	for (i = 0; i < t->nr_layers; i++)
-		if (!cipher_takes_no_key(t->layer[i].cipher))
-			return RC_OK;
-	return reason_set(why, RC_PARAM,
-		"The disk has a cipher that encrypts nothing: its cache would hold plaintext.");
-}
-
-/* A cache that was left when the disk grew, or shrank. */
-static int check_size(struct cache *c, uint64_t data, struct reason *why)
-{
-	if (!c->goes_on || c->label.data == data)
-		return RC_OK;
-	if (!c->label.dirty) {
-		c->goes_on = false;
-		return RC_OK;
-	}
-	if (c->label.data > data)
-		return reason_set(why, RC_DEVICE,
-			"The cache %.150s has data for %" PRIu64 " sectors, but the disk has only %" PRIu64 " now.",
-			c->path, c->label.data, data);
-	diag_warn("The disk opens with %" PRIu64 " sectors, as its cache has them; when it was closed once,\n"
-		  "with %" PRIu64 ".", c->label.data, data);
-	return RC_OK;
-}
-
-static int attach(struct cache *c, struct disk *d, const char *name, struct sse_table *t,
-		  struct blockdev *b, struct reason *why)
-{
-	struct cache_part data = { .major = b->major, .minor = b->minor, .start = t->start };
-	struct cache_part cache = { .major = c->device.major, .minor = c->device.minor };
-	struct cache_stack stack;
-	unsigned int block;
-	uint64_t size;
-	int rc;
-
-	rc = check_cipher(t, why);
-	if (!rc)
-		rc = check_blocks(c, t, b, &block, why);
-	if (rc)
-		return rc;
-	size = d->layer[0].segment.size ? d->layer[0].segment.size : b->sectors - t->start;
-	size = size / (block / SECTOR_SIZE) * (block / SECTOR_SIZE);
-	rc = check_size(c, size, why);
-	if (!rc && !c->goes_on)
-		rc = make_empty(c, d, size, block, why);
-	if (!rc)
-		rc = remember(d, name, why);
-	if (!rc)
-		rc = begin_session(c, d, why);
-	if (rc)
-		return rc;
-	rc = cache_stack_make(&stack, name, &c->label, &data, &cache, why);
-	if (rc)
-		return rc;
-	t->start = 0;
-	b->major = stack.major;
-	b->minor = stack.minor;
-	b->sectors = c->label.data;
-	b->block_size = block;
-	return RC_OK;
-}
-
-/* Of a session in which nothing was written. */
-static void undo(struct cache *c, struct disk *d)
-{
-	struct reason why = { 0 };
-
-	if (c->begun && !c->was_dirty &&
-	    end_session(c->device.fd, &c->label, d, &c->note, c->note_text, &why))
-		reason_say(&why);
-	c->begun = false;
-}
-
-int cache_attach(struct cache *c, struct disk *d, const char *name, struct sse_table *t,
-		 struct blockdev *b, struct reason *why)
-{
-	int rc;
-
-	if (!c->wanted) {
-		/* Whoever writes past a cache makes it stale. */
-		if (!c->note_text || b->readonly)
-			return RC_OK;
-		rc = meta_note_set(outermost(d), CACHE_NOTE_TYPE, NULL, why);
-		return rc ? reason_prefix(why, "That the cache is no more can't be noted") : rc;
-	}
-	if (b->readonly)
-		return reason_set(why, RC_DEVICE, "Device %.200s is read-only, and a cache writes back to it.",
-				  d->device);
-	rc = attach(c, d, name, t, b, why);
-	if (rc)
-		undo(c, d);
-	return rc;
-}
-
-void cache_detach(struct cache *c, struct disk *d, const char *name)
-{
-	struct reason why = { 0 };
-	struct cache_stack s;
-
-	if (!c->wanted || !c->begun)
-		return;
-	if (cache_stack_find_left(name, &s) && cache_stack_remove(&s, &why))
-		reason_say(&why);
-	else
-		undo(c, d);
-}
-
-/* Taking it down */
-
-/* As remember() has it. */
-struct recalled {
-	char device[PATH_MAX], header[PATH_MAX], uuid[UUID_TEXT_SIZE];
-};
-
-/* To be called while the mappings are there: they know which disk it is. */
-static int recall(struct recalled *r, const char *name, const struct cache_stack *s,
-		  struct reason *why)
-{
-	char path[sizeof(PATH_RUN) + 160];
-	struct json_object *object;
-	bool missing, ok;
-	int rc;
-
-	run_file(name, path, sizeof(path));
-	rc = json_read_file(path, &object, &missing, why);
-	if (rc)
-		return rc;
-	ok = json_get_text(object, "device", r->device, sizeof(r->device)) &&
-	     json_get_text(object, "header", r->header, sizeof(r->header)) &&
-	     json_get_text(object, "uuid", r->uuid, sizeof(r->uuid)) && *r->device;
-	json_object_put(object);
-	if (!ok)
-		return reason_set(why, RC_PARAM, "%s is damaged.", path);
-	/* The path may be a clone's by now, which has the same note. */
-	if (!blockdev_is(r->device, s->disk_major, s->disk_minor))
-		blockdev_name(s->disk_major, s->disk_minor, r->device, sizeof(r->device));
-	return RC_OK;
-}
-
-static int load_recalled(const struct recalled *r, struct disk *d, struct reason *why)
-{
-	int rc;
-
-	/* No key is needed: a passphrase may have opened it. */
-	rc = disk_load_without_tokens(d, r->device, *r->header ? r->header : NULL, why);
-	if (!rc)
-		rc = disk_lock(d, why);
-	if (!rc && strcmp(disk_uuid(d), r->uuid))
-		rc = reason_set(why, RC_DEVICE, "%s is another disk now than the one that was open.",
-				r->device);
-	return rc;
-}
-
-/* Once the mappings are gone. @fd is of the cache device. */
-static int note_clean(const struct recalled *r, int fd, uint64_t sectors, struct reason *why)
-{
-	struct cache_label label;
-	struct cache_note note;
-	char *text = NULL;
-	struct disk d;
-	bool found;
-	int rc;
-
-	disk_init(&d);
-	rc = load_recalled(r, &d, why);
-	if (!rc)
-		rc = read_note(&d, &text, &note, why);
-	if (!rc)
-		rc = cache_label_read(fd, sectors, &label, &found, why);
-	if (!rc && (!text || !found || !cache_note_fits(&note, &label)))
-		rc = reason_set(why, RC_DEVICE, "The header of %.200s speaks of another cache.", d.device);
-	if (!rc)
-		rc = renew_session(&label, &d, &note, text, why);
-	if (!rc)
-		rc = end_session(fd, &label, &d, &note, text, why);
-	free(text);
-	disk_close(&d);
-	return rc;
-}
-
-static int flush(const struct cache_stack *s, struct blockdev *cache, const char *path,
-		 struct reason *why)
-{
-	/* A loop device goes with its last user: this keeps it. */
-	int rc = blockdev_open(cache, path, false, true);
-
-	return rc ? reason_said(why, rc) : cache_stack_flush(s, why);
-}
-
-int cache_close(const char *name, const struct cache_stack *s, struct reason *why)
-{
-	char path[PATH_MAX], file[PATH_MAX], run[sizeof(PATH_RUN) + 160];
-	struct blockdev cache = { .fd = -1 };
-	struct reason gone = { 0 };
-	struct recalled r;
-	int rc;
-
-	blockdev_name(s->cache_major, s->cache_minor, path, sizeof(path));
-	if (!blockdev_loop_is_file(s->cache_major, s->cache_minor, file, sizeof(file)))
-		memcpy(file, path, sizeof(file));
-	rc = flush(s, &cache, path, why);
-	if (!rc)
-		rc = recall(&r, name, s, why);
-	if (cache_stack_remove(s, rc ? &gone : why) && !rc)
-		rc = why->rc;
-	if (!rc)
-		rc = note_clean(&r, cache.fd, cache.sectors, why);
-	if (!rc) {
-		run_file(name, run, sizeof(run));
-		unlink(run);
-	} else {
-		reason_say(&gone);
-		if (*why->text)
-			reason_prefix(why, "The cache of %.120s was left as it is, and the next\n"
-				      "'open --cache %.120s' goes on with it", name, file);
-	}
-	blockdev_close(&cache);
-	return rc;
 }
