@@ -13,6 +13,7 @@
 #	far_network		the namespace; skip_all if that can't be
 #	far_nbd FILE		sets FAR_DISK to what it is here over NBD
 #	far_nvme FILE		... over NVMe/TCP
+#	far_nvme_grows MIB	by so much, and waits until that is seen here
 #	capture NAME		what goes over the wire from now on, to $CAPTURE
 #	end_capture		fails if the kernel dropped any of it
 
@@ -100,6 +101,19 @@ _nvme_disk() {
 		[ ! -d "$file" ] || FAR_DISK=/dev/$(basename "$file" | sed 's/c[0-9]*n/n/')
 	done
 	[ -b "$FAR_DISK" ] && [ "$(sectors "$FAR_DISK")" -gt 0 ]
+}
+
+far_nvme_grows() {
+	local namespace=/sys/kernel/config/nvmet/subsystems/$FAR_NQN/namespaces/1 before
+
+	before=$(sectors "$FAR_DISK")
+	truncate -s "+${1}M" "$(cat "$namespace/device_path")"
+	echo 1 >"$namespace/revalidate_size" || bail "the NVMe target doesn't see that its file has grown"
+	wait_for 60 _grown "$before" $(($1 * 2048)) || bail "the NVMe disk doesn't grow"
+}
+
+_grown() {
+	[ "$(sectors "$FAR_DISK")" = $(($1 + $2)) ]
 }
 
 _nvme_leave() {

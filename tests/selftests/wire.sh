@@ -159,6 +159,14 @@ if have_module nvmet-tcp && have_module nvme-tcp; then
 	USED=yes
 	right "format" format -q "$DISK"
 	nothing_to_find "nvme" --cache "$LOOP,writecache"
+
+	right "open" open "$DISK" $MAP
+	SIZE=$(sectors "/dev/mapper/$MAP")
+	far_nvme_grows 8
+	right "it grows where it is: resize" resize $MAP
+	is "... follows" "$(sectors "/dev/mapper/$MAP")" $((SIZE + 8 * 2048))
+	check "... and has what it had" read_again "/dev/mapper/$MAP"
+	right "close" close $MAP
 else
 	skip "NVMe/TCP" "this kernel has none"
 fi
