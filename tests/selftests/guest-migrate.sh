@@ -52,6 +52,7 @@ cat >"$WORK/nbd.conf" <<-CONF
 CONF
 # Not with -d: it would serve one host only.
 nbd-server -C "$WORK/nbd.conf" -p "$WORK/nbd.pid" >"$WORK/nbd.log" 2>&1 || bail "no nbd-server"
+# shellcheck disable=SC2016
 at_exit 'kill "$(cat "$WORK/nbd.pid")"'
 wait_for 60 test -S "$WORK/nbd.sock" || bail "no nbd-server"
 

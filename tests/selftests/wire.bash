@@ -55,8 +55,8 @@ far_nbd() {
 }
 
 _nbd_connects() {
-	nbd-client 192.0.2.2 $FAR_DISK -N disk >"$WORK/nbd.out" 2>&1 &&
-		[ "$(sectors $FAR_DISK)" -gt 0 ]
+	nbd-client 192.0.2.2 "$FAR_DISK" -N disk >"$WORK/nbd.out" 2>&1 &&
+		[ "$(sectors "$FAR_DISK")" -gt 0 ]
 }
 
 # The target listens in the namespace of whoever gives its port something to export.
