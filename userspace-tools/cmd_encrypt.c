@@ -287,7 +287,7 @@ static int one_layer(struct encrypting *c, bool *there, struct reason *why)
 
 static int encrypt(struct encrypting *c, struct reason *why)
 {
-	bool there;
+	bool there = false;
 	int rc;
 
 	rc = inplace_claim(c->e.device, c->e.header, "encrypted", &c->e.sectors, why);

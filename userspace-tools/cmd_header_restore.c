@@ -174,7 +174,7 @@ static int restore_audited(struct restore *r, bool empty, struct reason *why)
 
 static int run(struct restore *r, struct reason *why)
 {
-	bool empty;
+	bool empty = false;
 	int rc;
 
 	rc = load_backup(r, why);

@@ -127,12 +127,17 @@ static void test_wrong(void)
 			result(false, what, why.text);
 			continue;
 		}
-		e = tab.nr == 3 ? &tab.entries[1] : NULL;
-		result(e && e->line == 3 && e->why.rc == RC_PARAM &&
+		if (tab.nr != 3) {
+			result(false, what, "a line is missing");
+			ssetab_free(&tab);
+			continue;
+		}
+		e = &tab.entries[1];
+		result(e->line == 3 && e->why.rc == RC_PARAM &&
 		       !strncmp(e->why.text, "line 3: ", 8) && strstr(e->why.text, wrong[i].says) &&
 		       !e[-1].why.rc && !strcmp(e[-1].name, "before") &&
 		       !e[1].why.rc && !strcmp(e[1].name, "after") && e[1].line == 5,
-		       what, e ? e->why.text : "a line is missing");
+		       what, e->why.text);
 		ssetab_free(&tab);
 	}
 }
