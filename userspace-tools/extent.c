@@ -157,9 +157,26 @@ static void read_superblock(blkid_probe probe, int fd, const char *type, struct 
 	}
 }
 
-/* Sectors of a partition table are the device's, whatever is above it. */
-static void read_partitions(blkid_probe probe, const char *type, struct extent *e)
+/*
+ * A GPT says how much of the disk may have partitions, and a kernel takes none that
+ * says more than there is: UEFI 2.10, 5.3.2, LastUsableLBA.
+ */
+static bool gpt_end(int fd, unsigned int sector, uint64_t *end)
 {
+	char magic[8];
+	uint64_t last;
+
+	return pread(fd, magic, sizeof(magic), sector) == sizeof(magic) &&
+	       !memcmp(magic, "EFI PART", sizeof(magic)) &&
+	       get64le(fd, (off_t)sector + 0x30, &last) &&
+	       !__builtin_add_overflow(last, 1, &last) &&
+	       !__builtin_mul_overflow(last, (uint64_t)sector, end);
+}
+
+/* Sectors of a partition table are the device's, whatever is above it. */
+static void read_partitions(blkid_probe probe, int fd, const char *type, struct extent *e)
+{
+	bool gpt = !strcmp(type, "gpt");
 	blkid_partlist list;
 	uint64_t end;
 	int i;
@@ -170,7 +187,7 @@ static void read_partitions(blkid_probe probe, const char *type, struct extent *
 	list = blkid_probe_get_partitions(probe);
 	if (!list)
 		return;
-	e->known = true;
+	e->known = !gpt || gpt_end(fd, e->block, &e->end);
 	for (i = 0; i < blkid_partlist_numof_partitions(list); i++) {
 		blkid_partition p = blkid_partlist_get_partition(list, i);
 
@@ -181,9 +198,28 @@ static void read_partitions(blkid_probe probe, const char *type, struct extent *
 	}
 }
 
+/* One of the two is stale, or a boot sector looks like a table: whatever counts, fits. */
+static void add_table(struct extent *e, const struct extent *table)
+{
+	if (!*table->what)
+		return;
+	if (!*e->what) {
+		*e = *table;
+		return;
+	}
+	e->known = e->known && table->known;
+	if (table->end > e->end) {
+		e->end = table->end;
+		memcpy(e->what, table->what, sizeof(e->what));
+	}
+	if (!e->block || table->block < e->block)
+		e->block = table->block;
+}
+
 static int examine(blkid_probe probe, int fd, const char *device, struct extent *e,
 		   struct reason *why)
 {
+	struct extent table = { 0 };
 	const char *type;
 	int r;
 
@@ -203,8 +239,9 @@ static int examine(blkid_probe probe, int fd, const char *device, struct extent 
 				  strerror(errno ? errno : EIO));
 	if (!blkid_probe_lookup_value(probe, "TYPE", &type, NULL))
 		read_superblock(probe, fd, type, e);
-	else if (!blkid_probe_lookup_value(probe, "PTTYPE", &type, NULL))
-		read_partitions(probe, type, e);
+	if (!blkid_probe_lookup_value(probe, "PTTYPE", &type, NULL))
+		read_partitions(probe, fd, type, &table);
+	add_table(e, &table);
 	return RC_OK;
 }
 

@@ -102,6 +102,11 @@ dd if="$WORK/data" of="$FULL" bs=1M oflag=direct status=none
 refused 1 'last 4 MiB of the.*--header FILE' "$FULL" encrypt -q "$FULL"
 refused 4 "ext4 file system on $FULL takes 12288 KiB, and only 8192 KiB stay.*smaller by 4096 KiB" \
 	"$FULL" encrypt -q "$FULL" --reduce-device-size 4M
+# A kernel takes no GPT that says that the disk is longer.
+make_disk GPT $((DATA_MIB + 8))
+printf 'label: gpt\nstart=1MiB, size=4MiB\n' | sfdisk -q "$GPT"
+refused 4 'partition table \(gpt\) on .* takes .*smaller by .*or the device larger' "$GPT" \
+	encrypt -q "$GPT" --reduce-device-size 4M
 refused 1 'encrypt the data on .* in place' "$FULL" encrypt "$FULL" --header "$WORK/no"
 refused 1 'reads 1024 bytes at a time.*--sector-size 1024' "$FULL" \
 	encrypt -q "$FULL" --header "$WORK/no" --sector-size 4096
