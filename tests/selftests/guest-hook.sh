@@ -156,6 +156,11 @@ hook_right "a domain whose disk has a cache" prepare begin
 like "it is open with that" "$("$SSESETUP" status vm1)" "cache mode: +writecache"
 hook_right "release" release end shutdown
 is "neither is left" "$(dmsetup ls | grep -c vm1)" 0
+hook migrate begin
+is "it doesn't migrate live" "$RC" 1
+like "... for the cache of the other host would be old" "$SAID" "domain vm1: a disk with a cache doesn't migrate live"
+domain ''
+hook_right "one without a cache does" migrate begin
 
 # A domain that runs: what is wrong by now must not kill it, nor leave its disk open.
 domain ''
