@@ -177,6 +177,9 @@ int disk_lock(struct disk *d, struct reason *why)
 		return rc;
 	snprintf(path, sizeof(path), PATH_RUN "/locks/%.40s", disk_uuid(d));
 	d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (d->lock >= 0 && flock(d->lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+		diag_verbose("Waiting for another ssesetup that is at work on the disk with UUID %s.",
+			     disk_uuid(d));
 	if (d->lock < 0 || flock(d->lock, LOCK_EX))
 		return reason_set(why, RC_PERM, "Lock %s can't be taken: %s.", path, strerror(errno));
 	/* Who had the lock before us may have changed the header. */

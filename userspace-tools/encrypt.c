@@ -65,6 +65,7 @@ int encrypt_check_size(const struct encryption *e, struct reason *why)
 int encrypt_confirm(const struct encryption *e, const struct extent *x, struct reason *why)
 {
 	char end[256] = "";
+	uint64_t now;
 	int rc;
 
 	if (e->agreed)
@@ -74,8 +75,13 @@ int encrypt_confirm(const struct encryption *e, const struct extent *x, struct r
 			 e->room / 1024);
 	rc = confirm(e->o, "This will encrypt the data on %s in place.%s%s%s%s", e->device,
 		     *x->what ? "\nIt holds: " : "", x->what, *x->what ? "." : "", end);
+	if (!rc)
+		rc = blockdev_look(e->device, true, &now);
 	if (rc)
 		return reason_said(why, rc);
+	if (now != e->sectors)
+		return reason_set(why, RC_BUSY, "The size of %s has changed meanwhile: try again.",
+				  e->device);
 	/* From here on a signal waits until what is begun can go on. */
 	interrupt_catch();
 	return RC_OK;
