@@ -8,6 +8,7 @@
 
 #include "cache.h"
 #include "cache_session.h"
+#include "claim.h"
 #include "confirm.h"
 #include "registry.h"
 #include "signature.h"
@@ -210,15 +211,19 @@ static int refuse_label(const struct cache *c, struct reason *why)
 /* Nothing that is on the device is of use any more: may it go? */
 static int ask_to_use(const struct cache *c, const struct options *o, struct reason *why)
 {
-	char what[128];
+	char what[256];
 	int rc;
 
-	if (*c->label.disk) {
+	rc = claim_find(c->path, what, sizeof(what), why);
+	if (rc)
+		return rc;
+	if (!*what && *c->label.disk) {
 		rc = confirm(o, "%s is the cache of disk %s, and would be this one's.", c->path,
 			     c->label.disk);
 		return rc ? reason_said(why, rc) : RC_OK;
 	}
-	rc = signature_find(c->path, what, sizeof(what), why);
+	if (!*what)
+		rc = signature_find(c->path, what, sizeof(what), why);
 	if (rc || !*what)
 		return rc;
 	rc = confirm(o, "This will overwrite data on %s irrevocably.\nIt holds %s.", c->path, what);
@@ -249,7 +254,9 @@ static int join(struct cache *c, const struct disk *d, struct reason *why)
 		return reason_set(why, RC_PARAM,
 			"The cache %.200s is in mode %s, and has data that the disk lacks: open it like that, and\n"
 			"close it, before it gets another mode.", c->path, cache_mode_name(c->label.mode));
-	c->goes_on = c->mode == c->label.mode;
+	/* Somebody else has written there: what is clean is on the disk as well. */
+	c->goes_on = c->mode == c->label.mode &&
+		     (c->label.dirty || c->label.copies == CACHE_LABEL_COPIES);
 	return RC_OK;
 }
 

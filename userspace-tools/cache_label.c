@@ -148,6 +148,7 @@ int cache_label_read(int fd, uint64_t sectors, struct cache_label *l, bool *foun
 		     struct reason *why)
 {
 	unsigned char bytes[CACHE_LABEL_BYTES];
+	unsigned int copies = 0;
 	struct cache_label one;
 	ssize_t n;
 	int i;
@@ -166,25 +167,40 @@ int cache_label_read(int fd, uint64_t sectors, struct cache_label *l, bool *foun
 				"The cache device was labelled by a later version of ssesetup.");
 		if (!cache_label_decode(bytes, sectors, &one))
 			continue;
+		copies++;
 		if (!*found || one.sequence > l->sequence)
 			*l = one;
 		*found = true;
 	}
+	l->copies = copies;
+	return RC_OK;
+}
+
+static int write_copies(int fd, const unsigned char bytes[CACHE_LABEL_BYTES], struct reason *why)
+{
+	int i;
+
+	errno = 0;
+	for (i = 0; i < CACHE_LABEL_COPIES; i++)
+		if (pwrite(fd, bytes, CACHE_LABEL_BYTES, (off_t)i * CACHE_LABEL_BYTES) !=
+		    CACHE_LABEL_BYTES || fsync(fd))
+			return reason_set(why, RC_DEVICE, "The label of the cache device can't be written: %s.",
+					  strerror(errno ? errno : EIO));
 	return RC_OK;
 }
 
 int cache_label_write(int fd, struct cache_label *l, struct reason *why)
 {
 	unsigned char bytes[CACHE_LABEL_BYTES];
-	int i;
 
 	l->sequence++;
 	cache_label_encode(l, bytes);
-	errno = 0;
-	for (i = 0; i < CACHE_LABEL_COPIES; i++)
-		if (pwrite(fd, bytes, sizeof(bytes), (off_t)i * CACHE_LABEL_BYTES) !=
-		    (ssize_t)sizeof(bytes) || fsync(fd))
-			return reason_set(why, RC_DEVICE, "The label of the cache device can't be written: %s.",
-					  strerror(errno ? errno : EIO));
-	return RC_OK;
+	return write_copies(fd, bytes, why);
+}
+
+int cache_label_wipe(int fd, struct reason *why)
+{
+	static const unsigned char bytes[CACHE_LABEL_BYTES];
+
+	return write_copies(fd, bytes, why);
 }

@@ -31,6 +31,7 @@ const char *cache_mode_name(enum cache_mode mode);
 enum cache_mode cache_mode_find(const char *name);
 
 struct cache_label {
+	unsigned int copies;		/* that were found whole */
 	uint64_t sequence;		/* the copy with the higher one counts */
 	bool dirty;			/* has, or may have, what the disk lacks */
 	enum cache_mode mode;
@@ -52,5 +53,7 @@ int cache_label_read(int fd, uint64_t sectors, struct cache_label *l, bool *foun
 		     struct reason *why);
 /* Both copies, each safe before the next is begun; counts l->sequence up. */
 int cache_label_write(int fd, struct cache_label *l, struct reason *why);
+/* Neither copy is one any more. */
+int cache_label_wipe(int fd, struct reason *why);
 
 #endif

@@ -2,6 +2,7 @@
 /*
  * ssesetup temp create DEVICE NAME
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include "audit.h"
 #include "blockdev.h"
+#include "claim.h"
 #include "confirm.h"
 #include "dm.h"
 #include "hidden.h"
@@ -121,13 +123,17 @@ static int look_at_device(struct temp *t, struct reason *why)
 
 static int agree(const struct temp *t, bool *signature, struct reason *why)
 {
-	char what[128];
+	char what[256];
 	int rc;
 
 	rc = signature_find(t->path, what, sizeof(what), why);
 	if (rc)
 		return rc;
 	*signature = *what;
+	if (!*what)
+		rc = claim_find(t->path, what, sizeof(what), why);
+	if (rc)
+		return rc;
 	if (!*what)
 		return RC_OK;
 	rc = confirm(t->o, "Device %s holds %s.\nA temporary disk on it destroys that irrevocably.",
@@ -153,7 +159,7 @@ static int map(struct temp *t, struct reason *why)
 /* @wipe: what was known there isn't what is there any more. */
 static int make(struct temp *t, bool wipe, struct reason *why)
 {
-	int rc;
+	int rc, err;
 
 	rc = map(t, why);
 	if (rc)
@@ -164,7 +170,8 @@ static int make(struct temp *t, bool wipe, struct reason *why)
 		rc = temp_content_write(&t->content, t->name, t->table.sector_size, why);
 	if (!rc)
 		return RC_OK;
-	if (dm_remove(t->name, false))
+	err = dm_remove(t->name, false);
+	if (err && err != ENXIO)
 		diag_error("Device %s is still there, for somebody has opened it: close it.", t->name);
 	else if (why->text[0])
 		reason_prefix(why, "Device %s is closed again", t->name);

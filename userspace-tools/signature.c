@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cache_label.h"
 #include "signature.h"
 
 static int failed(const char *device, struct reason *why)
@@ -31,11 +32,20 @@ static blkid_probe new_probe(int fd)
 	return probe;
 }
 
+/* libblkid knows nothing of our caches. */
+static int find_label(blkid_probe probe, int fd, struct cache_label *label, bool *found,
+		      struct reason *why)
+{
+	return cache_label_read(fd, (uint64_t)blkid_probe_get_size(probe) / 512, label, found, why);
+}
+
 int signature_find(const char *device, char *what, size_t size, struct reason *why)
 {
+	struct cache_label label;
 	const char *type;
 	blkid_probe probe;
 	int fd, rc = RC_OK;
+	bool found;
 
 	*what = '\0';
 	errno = 0;
@@ -50,6 +60,11 @@ int signature_find(const char *device, char *what, size_t size, struct reason *w
 			snprintf(what, size, "a superblock of %s", type);
 		else if (!blkid_probe_lookup_value(probe, "PTTYPE", &type, NULL))
 			snprintf(what, size, "a partition table (%s)", type);
+	} else {
+		rc = find_label(probe, fd, &label, &found, why);
+		if (!rc && found)
+			snprintf(what, size, "the cache of disk %.40s%s", label.disk,
+				 label.dirty ? ", with data that the disk lacks" : "");
 	}
 	blkid_free_probe(probe);
 	close(fd);
@@ -58,8 +73,10 @@ int signature_find(const char *device, char *what, size_t size, struct reason *w
 
 int signature_wipe(const char *device, struct reason *why)
 {
+	struct cache_label label;
 	blkid_probe probe;
 	int fd, r, rc = RC_OK;
+	bool found;
 
 	errno = 0;
 	fd = open(device, O_RDWR | O_CLOEXEC);
@@ -73,7 +90,11 @@ int signature_wipe(const char *device, struct reason *why)
 	while ((r = blkid_do_probe(probe)) == 0)
 		if (blkid_do_wipe(probe, 0))
 			break;
-	if (r != 1 || fsync(fd))
+	if (r == 1)
+		rc = find_label(probe, fd, &label, &found, why);
+	if (r == 1 && !rc && found)
+		rc = cache_label_wipe(fd, why);
+	if (!rc && (r != 1 || fsync(fd)))
 		rc = reason_set(why, RC_DEVICE, "What is on device %s can't be wiped: %s.", device,
 				strerror(errno ? errno : EIO));
 out:

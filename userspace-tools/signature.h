@@ -6,7 +6,7 @@
 
 #include "reason.h"
 
-/* What lies on a device, as libblkid sees it. */
+/* What lies on a device, as libblkid sees it, and our caches. */
 
 /* "ext4 superblock", "gpt partition table" or "": nothing that is known. */
 int signature_find(const char *device, char *what, size_t size, struct reason *why);

@@ -171,6 +171,27 @@ dmsetup message dmsse-temp 0 key wipe
 wrong 1 'temporary disk.*was wiped the data are lost. Close it' resume dmsse-temp
 check "one without a key can be closed" close_it
 
+### What libblkid doesn't see
+
+truncate -s 12M "$WORK/cached"
+right "a disk" format -q "$WORK/cached"
+right "with a cache" open -q "$WORK/cached" dmsse-cached --cache "$DISK,writecache"
+right "closed" close dmsse-cached
+wrong 1 'holds the cache of disk .*batch-mode' temp create "$DISK" dmsse-temp
+check "... and nothing has changed" is_gone dmsse-temp
+right "with consent the cache is overwritten" -q temp create "$DISK" dmsse-temp
+right "closed" close dmsse-temp
+right "the disk's next cache begins anew" open -q "$WORK/cached" dmsse-cached --cache "$DISK,writethrough"
+right "closed" close dmsse-cached
+right "a disk whose header is elsewhere" format -q "$DISK" --header "$WORK/header"
+wrong 1 'holds a disk of set platform, with its header in .*/header.*batch-mode' \
+	temp create "$DISK" dmsse-temp
+wrong 1 'holds a disk of set platform, with its header in .*/header.*batch-mode' \
+	open "$WORK/cached" dmsse-cached --cache "$DISK,writethrough"
+rm "$WORK/header"
+right "a header that is lost keeps nobody" temp create "$DISK" dmsse-temp
+right "closed" close dmsse-temp
+
 ### File systems and swap
 
 mkdir "$WORK/mnt"
