@@ -181,7 +181,7 @@ wrong 1 'holds the cache of disk .*batch-mode' temp create "$DISK" dmsse-temp
 check "... and nothing has changed" is_gone dmsse-temp
 right "with consent the cache is overwritten" -q temp create "$DISK" dmsse-temp
 right "closed" close dmsse-temp
-right "the disk's next cache begins anew" open -q "$WORK/cached" dmsse-cached --cache "$DISK,writethrough"
+right "the disk's next cache begins anew" open -q "$WORK/cached" dmsse-cached --cache "$DISK,writecache"
 right "closed" close dmsse-cached
 right "a disk whose header is elsewhere" format -q "$DISK" --header "$WORK/header"
 wrong 1 'holds a disk of set platform, with its header in .*/header.*batch-mode' \
