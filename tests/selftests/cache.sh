@@ -190,8 +190,8 @@ right "... close" close "$MAP"
 rm "$WORK/snapshot"
 
 # Somebody else has used the device since: swap space spares the second copy.
-right "a cache that is clean" open -q "$DISK" "$MAP" --cache "$SSD,writethrough"
-all_of "$MAP" >/dev/null
+right "a cache" open -q "$DISK" "$MAP" --cache "$SSD,writeback"
+fill "$MAP" spared
 right "... close" close "$MAP"
 right "... is warm" open "$DISK" "$MAP" --cache "$SSD"
 unlike "... as status says" "$("$SSESETUP" status "$MAP")" "cache used: +0 of"
@@ -199,6 +199,7 @@ right "... close" close "$MAP"
 dd if=/dev/urandom of="$SSD" bs=4k count=1 conv=notrunc status=none
 right "... with half a label" open "$DISK" "$MAP" --cache "$SSD"
 like "... it begins anew" "$("$SSESETUP" status "$MAP")" "cache used: +0 of"
+check "... and nothing is lost" filled "$MAP" spared
 right "... close" close "$MAP"
 
 wrong 1 "$SSD is the cache of disk .*--batch-mode does it" open "$OTHERDISK" "$MAP" --cache "$SSD"
