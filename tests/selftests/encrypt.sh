@@ -9,7 +9,7 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-need_cmd cryptsetup openssl mkfs.ext4 e2fsck
+need_cmd cryptsetup openssl mkfs.ext4 e2fsck sfdisk
 need_module dm-crypt dm-delay loop
 load_module
 own_state
