@@ -97,8 +97,9 @@ static bool looks_like(const char *text, const char *pattern)
 }
 
 #define EVENTS	" wrap unwrap format open close rotate renew lapse refuse copy header-backup " \
-		"header-restore repair recovery-key assign des-create des-update des-delete " \
-		"des-enable des-disable des-forget key-create key-destroy temp-create shred "
+		"header-restore repair recovery-key assign encrypt decrypt des-create " \
+		"des-update des-delete des-enable des-disable des-forget key-create " \
+		"key-destroy temp-create shred "
 #define FIELDS	" time id phase event outcome code reason uid login-uid pid ppid command host " \
 		"des device uuid mapping layer key key-version "
 
