@@ -158,7 +158,7 @@ int cache_label_read(int fd, uint64_t sectors, struct cache_label *l, bool *foun
 	for (i = 0; i < CACHE_LABEL_COPIES; i++) {
 		n = pread(fd, bytes, sizeof(bytes), (off_t)i * CACHE_LABEL_BYTES);
 		if (n < 0)
-			return reason_set(why, RC_DEVICE, "The cache device can't be read: %s.",
+			return reason_set(why, RC_DEVICE, "The beginning of the device can't be read: %s.",
 					  strerror(errno));
 		if (n != (ssize_t)sizeof(bytes))
 			return RC_OK;
