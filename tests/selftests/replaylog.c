@@ -3,6 +3,8 @@
  * What a power cut leaves: replays the log of dm-log-writes, write by write.
  *
  *	replaylog LOG			a line for each entry: NUMBER SECTOR SECTORS [MARK]
+ *	replaylog LOG syncs		... for each that made writes durable, and each mark:
+ *					NUMBER flush|FUA|flush+FUA|MARK
  *	replaylog LOG FILE FROM TO	does entries FROM to TO, without TO, to FILE
  *	replaylog LOG FILE N half	... the first half of entry N, by sectors
  *
@@ -19,6 +21,8 @@
 
 /* On disk, little-endian: Documentation/admin-guide/device-mapper/log-writes.rst */
 #define LOG_MAGIC	UINT64_C(0x6a736677736872)
+#define FLAG_FLUSH	(1 << 0)
+#define FLAG_FUA	(1 << 1)
 #define FLAG_DISCARD	(1 << 2)
 #define FLAG_MARK	(1 << 3)
 
@@ -86,13 +90,35 @@ static off_t next(struct log *log, struct entry *e)
 	return header;
 }
 
-static void print(struct log *log, uint64_t number, const struct entry *e, off_t data)
+static const char *read_mark(struct log *log, const struct entry *e, off_t data)
 {
-	char mark[256] = "";
+	static char mark[256];
 	size_t size = e->data_bytes < sizeof(mark) ? (size_t)e->data_bytes : sizeof(mark) - 1;
 
+	memset(mark, 0, sizeof(mark));
 	if (e->flags & FLAG_MARK)
 		read_at(log->fd, mark, size, data);
+	return mark;
+}
+
+static void print_sync(struct log *log, uint64_t number, const struct entry *e, off_t data)
+{
+	static const char * const how[] = {
+		[FLAG_FLUSH] = "flush",
+		[FLAG_FUA] = "FUA",
+		[FLAG_FLUSH | FLAG_FUA] = "flush+FUA",
+	};
+
+	if (e->flags & FLAG_MARK)
+		printf("%" PRIu64 " %s\n", number, read_mark(log, e, data));
+	else if (e->flags & (FLAG_FLUSH | FLAG_FUA))
+		printf("%" PRIu64 " %s\n", number, how[e->flags & (FLAG_FLUSH | FLAG_FUA)]);
+}
+
+static void print(struct log *log, uint64_t number, const struct entry *e, off_t data)
+{
+	const char *mark = read_mark(log, e, data);
+
 	printf("%" PRIu64 " %" PRIu64 " %" PRIu64 "%s%s\n", number, e->sector,
 	       e->flags & FLAG_DISCARD ? 0 : e->sectors, *mark ? " " : "", mark);
 }
@@ -118,13 +144,14 @@ int main(int argc, char **argv)
 {
 	uint64_t from = 0, end = UINT64_MAX, i;
 	bool half = argc == 5 && !strcmp(argv[4], "half");
+	bool syncs = argc == 3 && !strcmp(argv[2], "syncs");
 	struct entry e;
 	struct log log;
 	int to = -1;
 	off_t data;
 
-	if (argc != 2 && argc != 5) {
-		fprintf(stderr, "Usage: replaylog LOG [FILE FROM TO|half]\n");
+	if (argc != 2 && argc != 5 && !syncs) {
+		fprintf(stderr, "Usage: replaylog LOG [syncs|FILE FROM TO|half]\n");
 		return 2;
 	}
 	log_open(&log, argv[1]);
@@ -137,7 +164,9 @@ int main(int argc, char **argv)
 	}
 	for (i = 0; i < log.super.nr_entries && i < end; i++) {
 		data = next(&log, &e);
-		if (to < 0)
+		if (syncs)
+			print_sync(&log, i, &e, data);
+		else if (to < 0)
 			print(&log, i, &e, data);
 		else if (i >= from)
 			apply(&log, &e, data, to, half);
