@@ -37,17 +37,22 @@ static void make_append_only(int fd)
 
 static int create(int *fd, struct reason *why)
 {
-	int rc = files_make_parent(PATH_AUDIT, why);
+	int rc = files_make_parent(PATH_AUDIT, why), err = 0;
 
 	if (rc)
 		return rc;
 	*fd = open(PATH_AUDIT, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (*fd >= 0)
+	if (*fd >= 0) {
 		make_append_only(*fd);
+		err = files_sync_parent(PATH_AUDIT);
+	}
 	/* Somebody else was faster. */
 	if (*fd < 0 && errno == EEXIST)
 		*fd = open(PATH_AUDIT, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
-	return *fd < 0 ? cant("made", errno, why) : RC_OK;
+	if (*fd < 0)
+		return cant("made", errno, why);
+	/* The first record isn't there without the file's name. */
+	return err ? cant("made", err, why) : RC_OK;
 }
 
 static int check(int fd, struct reason *why)

@@ -52,21 +52,27 @@ int files_sync_parent(const char *path)
 	return parent_of(path, parent, sizeof(parent)) ? sync_directory(parent) : ENAMETOOLONG;
 }
 
+/* Best effort: the next file's own sync fails where it matters. */
+static bool make_durably(const char *path)
+{
+	if (mkdir(path, 0700))
+		return false;
+	files_sync_parent(path);
+	return true;
+}
+
 int files_make_directory(const char *path, struct reason *why)
 {
 	struct stat st;
 	int rc;
 
-	if (!mkdir(path, 0700)) {
-		/* Best effort: the next file's own sync fails where it matters. */
-		files_sync_parent(path);
+	if (make_durably(path))
 		return RC_OK;
-	}
 	if (errno == ENOENT) {
 		rc = files_make_parent(path, why);
 		if (rc)
 			return rc;
-		if (!mkdir(path, 0700))
+		if (make_durably(path))
 			return RC_OK;
 	}
 	if (errno != EEXIST)

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "kek_crypto.h"
 #include "kek_provider.h"
 #include "kek_seal.h"
@@ -104,6 +105,13 @@ static int sub_directory(int parent, const char *name)
 	return fd;
 }
 
+/* Best effort: the first key's own sync fails where it matters. */
+static void make_directory(const char *path, mode_t mode)
+{
+	if (!mkdir(path, mode))
+		files_sync_parent(path);
+}
+
 static int open_directory(struct platform *p, struct reason *why)
 {
 	char state[] = PATH_STATE, *s;
@@ -112,11 +120,11 @@ static int open_directory(struct platform *p, struct reason *why)
 
 	for (s = strchr(state + 1, '/'); s; s = strchr(s + 1, '/')) {
 		*s = '\0';
-		mkdir(state, 0755);
+		make_directory(state, 0755);
 		*s = '/';
 	}
-	mkdir(state, 0700);
-	mkdir(PATH_PLATFORM, 0700);
+	make_directory(state, 0700);
+	make_directory(PATH_PLATFORM, 0700);
 	fd = open(PATH_PLATFORM, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return errno_reason(p, "The directory of platform keys", why);
