@@ -243,7 +243,8 @@ at_exit() {
 	DMSSE_UNDO+=("$1")
 }
 
-_complaints='WARNING: |BUG: |Oops|general protection|[^_]Call Trace:|possible circular|possible recursive|inconsistent lock|suspicious RCU|INFO: task .* blocked|soft lockup|rcu: INFO|unreferenced object|UBSAN|KASAN|dm_put_device call missing'
+# What the kernel says only if something is wrong, one expression a line.
+_complaints=$(grep -v -e '^#' -e '^$' "$(dirname "${BASH_SOURCE[0]}")/complaints") || exit 1
 
 _snapshot() {
 	{
