@@ -21,8 +21,15 @@ run_fio() {
 		--minimal "$@"
 }
 
+# Where the knob is missing the kernel is older than it, or has no io_uring.
 uring() {
-	[ "$(cat /proc/sys/kernel/io_uring_disabled 2>/dev/null || echo 0)" != 2 ]
+	local knob=/proc/sys/kernel/io_uring_disabled
+
+	if [ -e $knob ]; then
+		[ "$(cat $knob)" != 2 ]
+	else
+		! kver_ge 6.6
+	fi
 }
 
 for sector in 512 4096; do
@@ -37,8 +44,8 @@ for sector in 512 4096; do
 		check "sector_size:$sector, io_uring, QD 1, buffered" \
 			run_fio --ioengine=io_uring --direct=0 --iodepth=1 --end_fsync=1
 	else
-		skip "sector_size:$sector, io_uring, QD 32, direct" "io_uring is disabled"
-		skip "sector_size:$sector, io_uring, QD 1, buffered" "io_uring is disabled"
+		skip "sector_size:$sector, io_uring, QD 32, direct" "io_uring is disabled, or not in this kernel"
+		skip "sector_size:$sector, io_uring, QD 1, buffered" "io_uring is disabled, or not in this kernel"
 	fi
 	check "sector_size:$sector, libaio, QD 32, buffered" \
 		run_fio --ioengine=libaio --direct=0 --iodepth=32 --end_fsync=1
