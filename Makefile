@@ -77,12 +77,15 @@ clean:
 	if [ -e $(KDIR)/Makefile ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
 	$(MAKE) -C $(TOOLS) clean
 
-.PHONY: check check-deep
+.PHONY: check check-deep check-all
 check:
 	@T='$(T)' tests/check
 
 check-deep:
-	@T='$(T)' DMSSE_FULL=1 tests/check
+	@T='$(T)' tests/check deep
+
+check-all:
+	@T='$(T)' tests/check all
 
 .PHONY: lint
 lint:
@@ -125,7 +128,8 @@ help:
 	@echo '                   (PUBLISH=yes: into Documentation/performance)'
 	@echo '  demo             encrypted disks in a VM, and keys that come and go'
 	@echo '  check            the tests; T=PATTERN picks them by name'
-	@echo '  check-deep       long ones as well, and on both kernels: before a release'
+	@echo '  check-deep       long ones as well: before a release'
+	@echo '  check-all        all of them wherever they can run, at length: hours'
 	@echo '  lint             checkpatch, sparse, W=1, clang, cppcheck, shellcheck'
 	@echo '  vm-test KERNEL=6.1|6.12 [FLAVOUR=cloud] TEST=selftests/NAME.sh'
 	@echo '  vm-shell KERNEL=6.1|6.12 [FLAVOUR=cloud]'
