@@ -11,6 +11,8 @@
 . "$DMSSE_DIR/deslib.bash"
 # shellcheck source-path=SCRIPTDIR source=examples.bash
 . "$DMSSE_DIR/examples.bash"
+# shellcheck source-path=SCRIPTDIR source=lvm.bash
+. "$DMSSE_DIR/lvm.bash"
 
 RST=${DMSSE_RST:-$(find_document encryption-at-host.rst)} ||
 	skip_all "encryption-at-host.rst is not here (DMSSE_RST=)"
@@ -22,32 +24,7 @@ PATTERN=$(printf 'Planted pattern of 64 bytes, to be looked for where it is not%
 make_disk SLOW 48
 make_disk FAST 48
 
-mkdir "$WORK/lvm"
-cat >"$WORK/lvm/lvm.conf" <<-CONF
-	devices {
-		dir = "/dev"
-		use_devicesfile = 0
-		global_filter = [ "a|^$SLOW\$|", "a|^$FAST\$|", "r|.*|" ]
-		obtain_device_list_from_udev = 0
-		external_device_info_source = "none"
-	}
-	activation {
-		udev_sync = 0
-		udev_rules = 0
-		verify_udev_operations = 0
-		monitoring = 0
-	}
-	backup {
-		backup = 0
-		archive = 0
-	}
-	global {
-		event_activation = 0
-		use_lvmpolld = 0
-		locking_dir = "$WORK/lvm/lock"
-	}
-CONF
-export LVM_SYSTEM_DIR=$WORK/lvm LVM_SUPPRESS_FD_WARNINGS=1
+own_lvm "$SLOW" "$FAST"
 at_exit "! vgs dmssevg || vgremove --yes --force --force dmssevg"
 
 mkdir "$WORK/bin"
