@@ -9,6 +9,7 @@
 
 #include "diag.h"
 #include "keyring.h"
+#include "proc_keys.h"
 
 /*
  * Where keys are looked for. The kernel itself looks in the keyrings of the
@@ -76,61 +77,11 @@ static int ring_id(const char *spec, key_serial_t *id)
 	return RC_OK;
 }
 
-struct proc_key {
-	char type[KEY_TYPE_MAX];
-	char desc[KEY_DESC_MAX];
-	struct key_info info;
-};
-
-/*
- * /proc/keys is the one place that tells the size of a key which can't be
- * read, when a key expires, and anything at all of a key that was revoked.
- */
-static bool proc_key(key_serial_t serial, struct proc_key *pk)
-{
-	char line[KEY_DESC_MAX + 256], flags[16], expires[16], *desc, *colon;
-	unsigned int id, perm, uid, gid;
-	bool found = false;
-	int usage, at;
-	FILE *f;
-
-	memset(pk, 0, sizeof(*pk));
-	pk->info.serial = serial;
-	pk->info.bytes = -1;
-	snprintf(pk->info.expires, sizeof(pk->info.expires), "?");
-	f = fopen("/proc/keys", "re");
-	while (f && !found && fgets(line, sizeof(line), f)) {
-		at = 0;
-		if (sscanf(line, "%x %15s %d %15s %x %u %u %15s %n", &id, flags, &usage, expires,
-			   &perm, &uid, &gid, pk->type, &at) != 8 || id != (unsigned int)serial)
-			continue;
-		found = true;
-		line[strcspn(line, "\n")] = '\0';
-		desc = line + at;
-		/* Of other types the number behind the description is something else. */
-		colon = strrchr(desc, ':');
-		if (colon && (!strcmp(pk->type, "user") || !strcmp(pk->type, "logon")))
-			sscanf(colon, ": %" SCNd64, &pk->info.bytes);
-		if (colon && colon[1] == ' ')
-			*colon = '\0';
-		snprintf(pk->desc, sizeof(pk->desc), "%s", desc);
-		pk->info.revoked = flags[1] == 'R';
-		if (pk->info.revoked)
-			pk->info.bytes = -1;
-		snprintf(pk->info.expires, sizeof(pk->info.expires), "%s",
-			 !strcmp(expires, "perm") ? "never" :
-			 !strcmp(expires, "expd") ? "expired" : expires);
-	}
-	if (f)
-		fclose(f);
-	return found;
-}
-
 static void key_details(key_serial_t serial, struct key_info *info)
 {
 	struct proc_key pk;
 
-	proc_key(serial, &pk);
+	proc_keys_find(serial, &pk);
 	*info = pk.info;
 }
 
@@ -341,6 +292,7 @@ int keyring_revoke(const struct keyref *key, const char *ring, int32_t *serial)
 struct walk {
 	key_serial_t seen[SEEN_MAX];
 	size_t nr_seen;
+	struct proc_keys proc;
 	void (*visit)(struct walk *w, key_serial_t ring, const char *ring_desc, key_serial_t key,
 		      const char *type, const char *desc);
 	keyring_visit_fn list_fn;
@@ -362,14 +314,14 @@ static bool seen_before(struct walk *w, key_serial_t id)
 }
 
 /* Splits "type;uid;gid;perm;description". */
-static bool describe(key_serial_t id, struct proc_key *pk)
+static bool describe(struct walk *w, key_serial_t id, struct proc_key *pk)
 {
 	char *raw, *p;
 	int i;
 
 	/* A key that was revoked or has expired isn't described any more. */
 	if (keyctl_describe_alloc(id, &raw) < 0)
-		return proc_key(id, pk);
+		return proc_keys_look(&w->proc, id, pk);
 	p = raw;
 	for (i = 0; i < 4 && p; i++) {
 		p = strchr(p, ';');
@@ -399,7 +351,7 @@ static void walk_ring(struct walk *w, key_serial_t ring, const char *ring_desc, 
 	ids = list;
 	len /= (long)sizeof(*ids);
 	for (i = 0; i < len; i++) {
-		if (!describe(ids[i], &pk))
+		if (!describe(w, ids[i], &pk))
 			continue;
 		if (!strcmp(pk.type, "keyring"))
 			walk_ring(w, ids[i], pk.desc, depth + 1);
@@ -414,7 +366,7 @@ static void walk_top(struct walk *w, key_serial_t spec)
 	key_serial_t id = keyctl_get_keyring_ID(spec, 0);
 	struct proc_key pk;
 
-	if (id != -1 && describe(id, &pk))
+	if (id != -1 && describe(w, id, &pk))
 		walk_ring(w, id, pk.desc, 0);
 }
 
@@ -437,16 +389,22 @@ static int walk(struct walk *w, const char *ring)
 	return RC_OK;
 }
 
+static void walk_free(struct walk *w)
+{
+	proc_keys_free(&w->proc);
+	free(w);
+}
+
 static void visit_list(struct walk *w, key_serial_t ring, const char *ring_desc, key_serial_t key,
 		       const char *type, const char *desc)
 {
-	struct key_info info;
+	struct proc_key pk;
 
 	(void)ring;
 	if (!key_type_known(type) || seen_before(w, key))
 		return;
-	key_details(key, &info);
-	w->list_fn(ring_desc, type, desc, &info);
+	proc_keys_look(&w->proc, key, &pk);
+	w->list_fn(ring_desc, type, desc, &pk.info);
 }
 
 int keyring_list(const char *ring, keyring_visit_fn visit)
@@ -459,7 +417,7 @@ int keyring_list(const char *ring, keyring_visit_fn visit)
 	w->visit = visit_list;
 	w->list_fn = visit;
 	rc = walk(w, ring);
-	free(w);
+	walk_free(w);
 	return rc;
 }
 
@@ -496,6 +454,6 @@ int keyring_unlink(const struct keyref *key, const char *ring, unsigned int *lin
 		hint_other_type(key, 0);
 	}
 out:
-	free(w);
+	walk_free(w);
 	return rc;
 }
