@@ -6,9 +6,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "diag.h"
+#include "utf8.h"
 
 static bool verbose_on;
 static bool debug_on;
@@ -24,11 +26,18 @@ bool diag_debugging(void)
 	return debug_on;
 }
 
+/* Some of it is from headers, which anybody may have written. */
 static void PRINTF(3, 0) vsay(FILE *to, const char *prefix, const char *fmt, va_list ap)
 {
-	fputs(prefix, to);
-	vfprintf(to, fmt, ap);
-	fputc('\n', to);
+	char *text;
+
+	if (vasprintf(&text, fmt, ap) < 0) {
+		fprintf(to, "%sOut of memory.\n", prefix);
+		return;
+	}
+	utf8_defuse(text);
+	fprintf(to, "%s%s\n", prefix, text);
+	free(text);
 }
 
 void diag_error(const char *fmt, ...)

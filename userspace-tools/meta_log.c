@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "meta_internal.h"
+#include "utf8.h"
 
 /* There is one for all handles, since some messages have none. */
 static _Thread_local char last_words[256];
@@ -24,13 +25,25 @@ void meta_log_to_stdout(bool on)
 	printing = on;
 }
 
+/* A listing has labels and the like from the header: no orders to the terminal. */
+static void print(const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		return;
+	utf8_defuse(copy);
+	fputs(copy, stdout);
+	free(copy);
+}
+
 static void on_message(int level, const char *text, void *unused)
 {
 	size_t length = strcspn(text, "\n");
 
 	(void)unused;
 	if (level == CRYPT_LOG_NORMAL && printing) {
-		fputs(text, stdout);
+		print(text);
 		return;
 	}
 	diag_debug("libcryptsetup: %.*s", (int)length, text);

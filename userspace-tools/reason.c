@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "reason.h"
+#include "utf8.h"
 
 int reason_set(struct reason *why, int rc, const char *fmt, ...)
 {
@@ -13,6 +14,7 @@ int reason_set(struct reason *why, int rc, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(why->text, sizeof(why->text), fmt, ap);
 	va_end(ap);
+	utf8_defuse(why->text);
 	return rc;
 }
 
@@ -42,6 +44,7 @@ int reason_prefix(struct reason *why, const char *fmt, ...)
 	va_end(ap);
 	len = strlen(why->text);
 	snprintf(why->text + len, sizeof(why->text) - len, ": %s", old);
+	utf8_defuse(why->text);
 	return why->rc;
 }
 

@@ -11,7 +11,7 @@
  */
 struct reason {
 	int rc;			/* enum exit_code */
-	char text[512];		/* lines as diag_error() takes them; never a secret */
+	char text[512];		/* lines as diag_error() takes them, harmless; never a secret */
 };
 
 /* Returns @rc: "return reason_set(why, RC_PARAM, ...)". */

@@ -55,3 +55,26 @@ void utf8_clean(const char *text, char *clean, size_t size)
 	}
 	clean[used] = '\0';
 }
+
+/* C0 and DEL; C1, which have two bytes. */
+static bool is_control(const char *text, size_t size)
+{
+	const unsigned char *c = (const unsigned char *)text;
+
+	if (size == 1)
+		return (*c < ' ' && *c != '\n' && *c != '\t') || *c == 0x7f;
+	return size == 2 && c[0] == 0xc2 && c[1] < 0xa0;
+}
+
+void utf8_defuse(char *text)
+{
+	size_t left = strlen(text), n;
+
+	for (; left; text += n, left -= n) {
+		n = utf8_size(text, left);
+		if (n && !is_control(text, n))
+			continue;
+		n = n ? n : 1;
+		memset(text, '?', n);
+	}
+}
