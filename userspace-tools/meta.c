@@ -2,6 +2,7 @@
 /*
  * LUKS2 headers: loading one, and what it says of the disk.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -55,6 +56,31 @@ static int load_failed(const struct meta *m, int err, bool *found, struct reason
 		m->name);
 }
 
+static bool is_uuid(const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < UUID_TEXT_SIZE - 1; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (dash ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+			return false;
+	}
+	return !text[i];
+}
+
+/* Files are called by it, and libcryptsetup takes any text that a header has there. */
+static int check_uuid(const struct meta *m, struct reason *why)
+{
+	const char *uuid = meta_uuid(m);
+
+	if (uuid && is_uuid(uuid))
+		return RC_OK;
+	return reason_set(why, RC_DEVICE,
+		"The LUKS2 header of %s is damaged: its UUID, '%.40s', is none. 'ssesetup header restore' may help.",
+		m->name, uuid ? uuid : "");
+}
+
 int meta_load(struct meta **m, const char *device, const char *header, bool *found,
 	      struct reason *why)
 {
@@ -72,8 +98,12 @@ int meta_load(struct meta **m, const char *device, const char *header, bool *fou
 		return rc;
 	}
 	*found = true;
-	*m = new;
-	return RC_OK;
+	rc = check_uuid(new, why);
+	if (rc)
+		meta_free(&new);
+	else
+		*m = new;
+	return rc;
 }
 
 void meta_free(struct meta **m)
