@@ -156,9 +156,34 @@ static int move_header(struct decrypting *c, struct reason *why)
 	return signature_wipe(c->device, why);
 }
 
+/* What decryption takes: a segment that can be mapped, and the volume key. */
+static int check_header(const struct decrypting *c, int slot, struct secmem *secret,
+			struct reason *why)
+{
+	struct meta *meta = c->disk.layer[0].meta;
+	SECMEM_AUTO volume_key = NULL;
+	struct meta_segment segment;
+	size_t size;
+	int rc;
+
+	rc = meta_segment(meta, &segment, why);
+	if (!rc)
+		rc = meta_slot_open(meta, slot, secret, SLOT_SECRET_SIZE, &volume_key, &size, why);
+	return rc;
+}
+
+static void say_where(const struct decrypting *c, struct reason *why)
+{
+	struct reason first = *why;
+
+	reason_set(why, first.rc, "%.340s\nThe header is in %.120s now: the same command tries it again.",
+		   first.text, c->header);
+}
+
 static int begin(struct decrypting *c, struct des_keys *dk, struct reason *why)
 {
 	SECMEM_AUTO secret = NULL;
+	bool moved = false;
 	int rc, slot = -1;
 
 	rc = policy_check_clear(c->device, why);
@@ -174,12 +199,18 @@ static int begin(struct decrypting *c, struct des_keys *dk, struct reason *why)
 	interrupt_catch();
 	/* Proves that the key is to be had before the header goes anywhere. */
 	rc = inplace_secret(&c->disk, 0, dk, &secret, &slot, why);
-	if (!rc && !*c->disk.header)
+	if (!rc)
+		rc = check_header(c, slot, secret, why);
+	if (!rc && !*c->disk.header) {
 		rc = move_header(c, why);
+		moved = !rc;
+	}
 	if (!rc)
 		rc = inplace_note_size(c->disk.layer[0].meta, c->sectors, why);
 	if (!rc)
 		rc = meta_decrypt_begin(c->disk.layer[0].meta, slot, secret, SLOT_SECRET_SIZE, why);
+	if (rc && moved)
+		say_where(c, why);
 	return rc;
 }
 

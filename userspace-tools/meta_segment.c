@@ -131,6 +131,11 @@ static int check_segment(struct json_object *segment, struct reason *why)
 	return RC_OK;
 }
 
+static bool sector_size_ok(unsigned int bytes)
+{
+	return bytes >= SECTOR && bytes <= 4096 && !(bytes & (bytes - 1));
+}
+
 static int read_segment(struct json_object *object, struct meta_segment *segment,
 			struct reason *why)
 {
@@ -154,6 +159,11 @@ static int read_segment(struct json_object *object, struct meta_segment *segment
 	if (!json_object_object_get_ex(object, "sector_size", &sector_size))
 		return reason_set(why, RC_DEVICE, "The segment's sector_size is missing.");
 	segment->sector_size = (unsigned int)json_object_get_int(sector_size);
+	/* libcryptsetup takes all multiples of 512. */
+	if (!json_object_is_type(sector_size, json_type_int) || !sector_size_ok(segment->sector_size))
+		return reason_set(why, RC_DEVICE,
+			"The segment's sector_size is %.20s; 512, 1024, 2048 or 4096 are right.",
+			json_object_get_string(sector_size));
 	return RC_OK;
 }
 

@@ -722,6 +722,9 @@ static void test_detached(void)
 #define SEGMENT(type, more)							\
 	"{\"type\":\"" type "\",\"offset\":\"2097152\",\"size\":\"dynamic\","	\
 	"\"iv_tweak\":\"8\",\"encryption\":\"aes-xts-plain64\",\"sector_size\":4096" more "}"
+#define SECTORS(size)								\
+	"{\"type\":\"crypt\",\"offset\":\"0\",\"size\":\"dynamic\",\"iv_tweak\":\"0\"," \
+	"\"encryption\":\"a-b-plain64\",\"sector_size\":" size "}"
 #define HEADER(segments, config)	"{\"segments\":{" segments "},\"config\":{" config "}}"
 #define MANDATORY(what)			"\"requirements\":{\"mandatory\":[\"" what "\"]}"
 
@@ -758,6 +761,11 @@ static void test_segments(void)
 		{ "{}", "no segments" },
 		{ "{", "isn't JSON" },
 		{ HEADER("\"0\":{\"type\":\"crypt\"}", ""), "cipher is missing" },
+		{ HEADER("\"0\":" SECTORS("1536"), ""), "sector_size is 1536" },
+		{ HEADER("\"0\":" SECTORS("8192"), ""), "sector_size is 8192" },
+		{ HEADER("\"0\":" SECTORS("0"), ""), "sector_size is 0" },
+		{ HEADER("\"0\":" SECTORS("4294967808"), ""), "sector_size is 4294967808" },
+		{ HEADER("\"0\":" SECTORS("\"512\""), ""), "sector_size is 512" },
 	};
 	const char *fixed = "{\"segments\":{\"0\":{\"type\":\"crypt\",\"offset\":\"0\","
 		"\"size\":\"1048576\",\"iv_tweak\":\"0\",\"encryption\":\"a-b\",\"sector_size\":512}}}";
