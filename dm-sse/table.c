@@ -88,7 +88,8 @@ static const struct iv_name {
 
 /**
  * dmsse_err - say why something is refused
- * @err: where to say it; a longer text is cut
+ * @err: where to say it; a longer text is cut, and control characters, which
+ *	words of a table line may have behind a backslash, become question marks
  * @fmt: printf format of one line without its newline
  *
  * Context: any.
@@ -96,10 +97,14 @@ static const struct iv_name {
 void dmsse_err(struct dmsse_error *err, const char *fmt, ...)
 {
 	va_list args;
+	char *c;
 
 	va_start(args, fmt);
 	vsnprintf(err->text, sizeof(err->text), fmt, args);
 	va_end(args);
+	for (c = err->text; *c; c++)
+		if (iscntrl(*c))
+			*c = '?';
 }
 
 /**
@@ -363,9 +368,11 @@ int dmsse_key_ref_parse(struct dmsse_key_ref *ref, char *text,
 		return -EINVAL;
 	}
 
+	/* Device-mapper would read another line than status has written. */
 	for (p = text; *p; p++) {
-		if (isspace(*p)) {
-			dmsse_err(err, "key reference contains white space; rename the key");
+		if (isspace(*p) || *p == '\\') {
+			dmsse_err(err,
+				  "key reference contains white space or a backslash; rename the key");
 			return -EINVAL;
 		}
 	}

@@ -974,6 +974,7 @@ static void test_white_space_in_reference(struct kunit *test)
 {
 	static const char * const refs[] = {
 		":64:logon:vm: d", ":64:logon:vm:d\n", ":64:user:\t", ":64:log on:vm:d",
+		":64:logon:vm:\\d", ":64:user:\\",
 	};
 	size_t i;
 
@@ -985,7 +986,7 @@ static void test_white_space_in_reference(struct kunit *test)
 		strscpy(text, refs[i], sizeof(text));
 		KUNIT_EXPECT_EQ(test, dmsse_key_ref_parse(&ref, text, &err), -EINVAL);
 		KUNIT_EXPECT_STREQ(test, err.text,
-				   "key reference contains white space; rename the key");
+				   "key reference contains white space or a backslash; rename the key");
 	}
 }
 
@@ -999,6 +1000,15 @@ static void test_error_text_is_cut(struct kunit *test)
 	memset(text, 'x', 2 * size - 1);
 	dmsse_err(&err, "%s", text);
 	KUNIT_EXPECT_EQ(test, strnlen(err.text, size), size - 1);
+}
+
+/* A word of a line must not look like a line of the log. */
+static void test_error_text_is_one_line(struct kunit *test)
+{
+	struct dmsse_error err;
+
+	dmsse_err(&err, "unknown option '%s'", "a\nBUG: b\x1b[2J\x7f\t\xc3\xa9");
+	KUNIT_EXPECT_STREQ(test, err.text, "unknown option 'a?BUG: b?[2J??\xc3\xa9'");
 }
 
 /* Chance ------------------------------------------------------------------ */
@@ -1127,6 +1137,7 @@ static struct kunit_case table_cases[] = {
 	KUNIT_CASE(test_error_names_layer),
 	KUNIT_CASE(test_white_space_in_reference),
 	KUNIT_CASE(test_error_text_is_cut),
+	KUNIT_CASE(test_error_text_is_one_line),
 	KUNIT_CASE(test_random_lines),
 	{}
 };

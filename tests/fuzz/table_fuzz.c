@@ -24,6 +24,18 @@ static unsigned int cut(char *text, char **argv)
 	return argc;
 }
 
+/* One line, with words in it that others chose. */
+static void judge_refusal(const struct dmsse_error *err)
+{
+	const char *c;
+
+	if (!err->text[0] || strnlen(err->text, sizeof(err->text)) == sizeof(err->text))
+		abort();
+	for (c = err->text; *c; c++)
+		if ((u8)*c < ' ' || *c == 0x7f)
+			abort();
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
@@ -38,8 +50,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	line[size] = '\0';
 	r = dmsse_table_parse(&params, cut(line, argv), argv, &err);
 	if (r) {
-		if (!err.text[0] || strnlen(err.text, sizeof(err.text)) == sizeof(err.text))
-			abort();
+		judge_refusal(&err);
 		free(line);
 		return 0;
 	}

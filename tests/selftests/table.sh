@@ -24,6 +24,7 @@ add_key logon dmsse:halves <"$WORK/halves"
 # The key somebody writes into the table line, against all advice.
 HEX=$(key_hex 64 hex)
 LONG=$(printf 'x%.0s' {1..200})
+ESC=$'\x1b'
 
 # Does the kernel have trusted keys at all? Without the type it says ENODEV.
 if keyctl add trusted dmsse-probe "new" @s 2>&1 | grep -q 'No such device'; then
@@ -66,6 +67,7 @@ EINVAL | key reference is incomplete | @C :64: 0 @D 0
 EINVAL | key reference is incomplete | @C :64:logon 0 @D 0
 EINVAL | key reference has no description | @C :64:logon: 0 @D 0
 EINVAL | key reference contains white space | @C :64:logon:dmsse:6\\ 4 0 @D 0
+EINVAL | key reference contains white space or a backslash; rename the key$ | @C :64:logon:dmsse:6\\\\4 0 @D 0
 EINVAL | size in the key reference must be a number of bytes from 1 to 256 | @C ::logon:dmsse:64 0 @D 0
 EINVAL | size in the key reference must be a number | @C :0:logon:dmsse:64 0 @D 0
 EINVAL | size in the key reference must be a number | @C :x:logon:dmsse:64 0 @D 0
@@ -172,6 +174,7 @@ EINVAL | option count is 2 but 1 options follow | @C @K 0 @D 0 2 allow_discards
 EINVAL | option count is 1 but 2 options follow | @C @K 0 @D 0 1 allow_discards same_cpu_crypt
 EINVAL | option .allow_discards. is given twice | @C @K 0 @D 0 2 allow_discards allow_discards
 EINVAL | option .sector_size. is given twice | @C @K 0 @D 0 2 sector_size:512 sector_size:4096
+EINVAL | ^unknown option .a[?]b.\$ | @C @K 0 @D 0 1 a${ESC}b
 EINVAL | unknown option .nothing. | @C @K 0 @D 0 1 nothing
 EINVAL | unknown option .allow_discard. | @C @K 0 @D 0 1 allow_discard
 EINVAL | unknown option .allow_discards:1. | @C @K 0 @D 0 1 allow_discards:1

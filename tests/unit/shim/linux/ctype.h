@@ -10,4 +10,11 @@ static inline int isspace(int c)
 	return byte == ' ' || (byte >= '\t' && byte <= '\r') || byte == 0xa0;
 }
 
+static inline int iscntrl(int c)
+{
+	unsigned char byte = c;
+
+	return byte < ' ' || byte == 0x7f;
+}
+
 #endif
