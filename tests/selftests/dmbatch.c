@@ -8,7 +8,7 @@
  * for every command, which takes most of the time under emulation, and shows
  * an errno as a text only.
  *
- *	create NAME			device without a table
+ *	create NAME			device without a table; returns "<major>:<minor>"
  *	load NAME TABLE			"<start> <length> <target> <args>"
  *	resume NAME, suspend NAME
  *	clear NAME			drop the inactive table
@@ -17,6 +17,7 @@
  *	table NAME, inactive NAME	returns "<start> <length> <target> <args>"
  *	status NAME			returns the same of INFO
  *	mark TEXT			a line in the kernel log
+ *	clock				returns the time, in nanoseconds
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -30,6 +31,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/dm-ioctl.h>
@@ -67,6 +70,15 @@ static int simple(const char *name, unsigned long request, uint32_t flags)
 
 	buffer.head.flags = flags;
 	return r ? r : call(request);
+}
+
+static int create(const char *name, char *answer, size_t size)
+{
+	int r = simple(name, DM_DEV_CREATE, 0);
+
+	if (!r)
+		snprintf(answer, size, "%u:%u", major(buffer.head.dev), minor(buffer.head.dev));
+	return r;
 }
 
 static int load(const char *name, const char *table)
@@ -131,11 +143,21 @@ static int mark(const char *text)
 	return r;
 }
 
+static int tell_clock(char *answer, size_t size)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &now))
+		return errno;
+	snprintf(answer, size, "%llu", now.tv_sec * 1000000000ULL + now.tv_nsec);
+	return 0;
+}
+
 static int run(const char *command, const char *name, const char *text,
 	       char *answer, size_t size)
 {
 	if (!strcmp(command, "create"))
-		return simple(name, DM_DEV_CREATE, 0);
+		return create(name, answer, size);
 	if (!strcmp(command, "load"))
 		return load(name, text);
 	if (!strcmp(command, "resume"))
@@ -157,6 +179,8 @@ static int run(const char *command, const char *name, const char *text,
 		return status(name, 0, answer, size);
 	if (!strcmp(command, "mark"))
 		return mark(name);
+	if (!strcmp(command, "clock"))
+		return tell_clock(answer, size);
 	return ENOSYS;
 }
 
