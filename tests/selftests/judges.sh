@@ -16,7 +16,7 @@ load_module
 need_module dm-crypt
 MAP=/dev/mapper/dmsse-judges
 FULL=${DMSSE_FULL:-0}
-[ "$FULL" = 1 ] && MIB=32 || MIB=8
+[ "$FULL" = 1 ] && MIB=32 || MIB=4
 load_key inner 64
 INNER_REF=$REF
 
@@ -136,22 +136,20 @@ mkdir "$MNT"
 
 # What it does to files, with the number of operations; "verify" is its own.
 STRESSORS="
-aio 200
-dentry 400
-dir 200
-dirdeep 100
-fallocate 5
-fsize 5
-hdd 200
-iomix 400
-lockf 1000
-readahead 400
-rename 200
-revio 400
-seek 400
-sendfile 100
-sync-file 30
-xattr 10
+aio 100
+dentry 100
+dir 50
+fallocate 2
+hdd 100
+iomix 200
+lockf 200
+readahead 100
+rename 50
+revio 200
+seek 200
+sendfile 30
+sync-file 10
+xattr 3
 "
 
 # Each until it has done so much, however long that takes.
@@ -160,7 +158,7 @@ stress() {
 
 	while read -r name ops; do
 		[ -n "$name" ] || continue
-		[ "$FULL" != 1 ] || ops=$((10 * ops))
+		[ "$FULL" != 1 ] || ops=$((20 * ops))
 		stress-ng --quiet --verify --temp-path "$MNT" --timeout 0 --seed 7 \
 			"--$name" 2 "--$name-ops" "$ops" \
 			--hdd-bytes 4M --aio-requests 8 --fallocate-bytes 8M --iomix-bytes 8M \

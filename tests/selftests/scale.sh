@@ -158,7 +158,7 @@ use_all() {
 		jobs+=("--name=job$i" "--filename=${list#:}" --stonewall)
 		list=
 	done
-	fio --filesize=${SLICE_KIB}k --file_service_type=sequential --rw=write --bs=16k --direct=1 \
+	fio --disk_util=0 --filesize=${SLICE_KIB}k --file_service_type=sequential --rw=write --bs=16k --direct=1 \
 		--ioengine=libaio --iodepth=8 --verify=crc32c --verify_fatal=1 --verify_state_save=0 \
 		--minimal "${jobs[@]}"
 }
