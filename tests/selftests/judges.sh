@@ -3,7 +3,7 @@
 #
 # What others wrote to find fault with disks finds none: fio, which verifies what it
 # wrote by checksum, by metadata and by pattern, with trims, and while the device is
-# suspended and gets its key anew and its set is rotated; and stress-ng on file
+# suspended and gets its key anew; and stress-ng on file
 # systems, which their checkers then look at. Writes go through the target; the last
 # word has dm-crypt, through which they are read again.
 
