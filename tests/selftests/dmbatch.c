@@ -18,6 +18,11 @@
  *	status NAME			returns the same of INFO
  *	mark TEXT			a line in the kernel log
  *	clock				returns the time, in nanoseconds
+ *	insmod FILE PARAMETERS, rmmod MODULE
+ *
+ *	nth N COMMAND...		the N-th allocation fails that may fail by
+ *					/proc/thread-self/fail-nth; behind the errno are a tab
+ *					and "hit", or "missed" if there were fewer
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -31,6 +36,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
@@ -153,6 +159,42 @@ static int tell_clock(char *answer, size_t size)
 	return 0;
 }
 
+static int insert_module(const char *file, const char *parameters)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	int r = 0;
+
+	if (fd < 0)
+		return errno;
+	if (syscall(SYS_finit_module, fd, parameters, 0))
+		r = errno;
+	close(fd);
+	return r;
+}
+
+static int fail_nth(void)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	return fd;
+}
+
+/* 0 disarms. */
+static int arm(const char *nth)
+{
+	return pwrite(fail_nth(), nth, strlen(nth), 0) < 0 ? errno : 0;
+}
+
+/* Has it failed? */
+static int was_hit(void)
+{
+	char left[16] = "";
+
+	return pread(fail_nth(), left, sizeof(left) - 1, 0) > 0 && !atoi(left);
+}
+
 static int run(const char *command, const char *name, const char *text,
 	       char *answer, size_t size)
 {
@@ -181,6 +223,10 @@ static int run(const char *command, const char *name, const char *text,
 		return mark(name);
 	if (!strcmp(command, "clock"))
 		return tell_clock(answer, size);
+	if (!strcmp(command, "insmod"))
+		return insert_module(name, text);
+	if (!strcmp(command, "rmmod"))
+		return syscall(SYS_delete_module, name, O_NONBLOCK) ? errno : 0;
 	return ENOSYS;
 }
 
@@ -195,15 +241,29 @@ int main(void)
 	}
 
 	while (fgets(line, sizeof(line), stdin)) {
-		char *rest = line, *command, *name;
+		char *rest = line, *command, *name, *nth = NULL;
+		const char *hit = "";
 		int r;
 
 		line[strcspn(line, "\n")] = '\0';
 		command = strsep(&rest, "\t");
+		if (!strcmp(command, "nth")) {
+			nth = rest ? strsep(&rest, "\t") : "";
+			command = rest ? strsep(&rest, "\t") : "";
+		}
 		name = rest ? strsep(&rest, "\t") : "";
 		answer[0] = '\0';
+		if (nth && arm(nth)) {
+			perror("dmbatch: /proc/thread-self/fail-nth");
+			return 1;
+		}
 		r = run(command, name, rest ? rest : "", answer, sizeof(answer));
-		printf("%s%s%s\n", r ? strerrorname_np(r) : "0", answer[0] ? "\t" : "", answer);
+		if (nth) {
+			hit = was_hit() ? "\thit" : "\tmissed";
+			arm("0");
+		}
+		printf("%s%s%s%s\n", r ? strerrorname_np(r) : "0", hit, answer[0] ? "\t" : "",
+		       answer);
 		fflush(stdout);
 	}
 	return 0;
