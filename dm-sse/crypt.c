@@ -102,9 +102,11 @@ static int crypt_layer(struct dmsse_crypt *crypt, struct crypto_wait *wait)
 				   crypt->stack->sector_size, iv);
 
 	r = crypt->encrypt ? crypto_skcipher_encrypt(req) : crypto_skcipher_decrypt(req);
-	if (wait)
-		return crypto_wait_req(r, wait);
-	return r == -EBUSY ? -EINPROGRESS : r;
+	if (!wait)
+		return r == -EBUSY ? -EINPROGRESS : r;
+	if ((r == -EINPROGRESS || r == -EBUSY) && !READ_ONCE(crypt->stack->defers))
+		WRITE_ONCE(crypt->stack->defers, true);
+	return crypto_wait_req(r, wait);
 }
 
 /*

@@ -89,6 +89,7 @@ void dmsse_layer_destroy(struct dmsse_layer *layer);
  * @chunk: see dmsse_policy_chunk(), in bytes
  * @piece: see dmsse_policy_piece(), in bytes
  * @salt: of the layers' marks, so that they tell nothing to other targets
+ * @defers: a driver was waited for: it has the work done elsewhere
  */
 struct dmsse_stack {
 	struct dmsse_layer layer[DMSSE_MAX_LAYERS];
@@ -101,6 +102,7 @@ struct dmsse_stack {
 	unsigned int chunk;
 	unsigned int piece;
 	u8 salt[DMSSE_SALT_SIZE];
+	bool defers;
 };
 
 /**

@@ -30,6 +30,7 @@ enum io_kind {
  * @kind: what is to be done at the end
  * @leased: it has passed the gate of the target's lease, and must leave it
  * @part: of a read: the bio was longer, more of it follows
+ * @queued: of a read: a worker has begun with it, or will
  * @handover: of a read that is queued
  * @clear_vec: a write's own bvec table while the bio carries @bounce
  * @bounce: a write's bounce pages
@@ -41,6 +42,7 @@ struct dmsse_io {
 	enum io_kind kind;
 	bool leased;
 	bool part;
+	bool queued;
 	union {
 		struct {
 			struct bio_vec *clear_vec;
@@ -106,16 +108,37 @@ static void finish_read(struct dmsse_io *io, int error)
 	bio_endio(bio); /* comes by dmsse_end_io() again; @io is gone then */
 }
 
+/*
+ * A worker waits for memory, but not for a driver: reads of other targets, whose
+ * drivers may be in better health, need it. Only a sector in pieces has to be waited
+ * for.
+ */
+static void decrypt_in_worker(struct dmsse_io *io)
+{
+	int r = dmsse_crypt_run(&io->crypt, false);
+
+	if (r == -EAGAIN)
+		r = dmsse_crypt_run(&io->crypt, true);
+	if (r != -EINPROGRESS)
+		finish_read(io, r);
+}
+
 static void read_work(struct work_struct *work)
 {
 	struct dmsse_io *io = container_of(work, struct dmsse_io, work);
 
 	dmsse_policy_begun(&io->handover);
-	finish_read(io, dmsse_crypt_run(&io->crypt, true));
+	decrypt_in_worker(io);
+}
+
+static void resume_work(struct work_struct *work)
+{
+	decrypt_in_worker(container_of(work, struct dmsse_io, work));
 }
 
 static void queue_on(struct workqueue_struct *wq, struct dmsse_io *io, unsigned int part_bytes)
 {
+	io->queued = true;
 	dmsse_count(io->sse, DMSSE_QUEUED_BIOS, 1);
 	dmsse_policy_gave_away(&io->handover, &io->sse->stack, part_bytes);
 	queue_work(wq, &io->work);
@@ -127,9 +150,17 @@ static void queue_read(struct dmsse_io *io)
 	queue_on(io->sse->wq, io, io->part ? dmsse_crypt_left(&io->crypt) : 0);
 }
 
+/* To go on with one that is queued already tells nothing about idle CPUs. */
 static void resume_read(struct dmsse_crypt *crypt)
 {
-	queue_read(container_of(crypt, struct dmsse_io, crypt));
+	struct dmsse_io *io = container_of(crypt, struct dmsse_io, crypt);
+
+	if (!io->queued) {
+		queue_read(io);
+		return;
+	}
+	INIT_WORK(&io->work, resume_work);
+	queue_work(io->sse->wq, &io->work);
 }
 
 /* In softirq context, or where nobody knows whether sleeping is allowed. */
@@ -197,6 +228,7 @@ static int map_read(struct dmsse_io *io, struct bio *bio, sector_t sector)
 	struct dmsse_crypt *crypt = &io->crypt;
 
 	io->kind = IO_READ;
+	io->queued = false;
 	dmsse_crypt_init(crypt, &sse->stack, sector, false);
 	crypt->resume = resume_read;
 	crypt->src.vec = bio->bi_io_vec;
@@ -236,9 +268,15 @@ static void cut_bio(struct dmsse_io *io, struct bio *bio)
 		cond_resched();
 }
 
-/* The options that say that a write stays where it was submitted. */
+/*
+ * None where an option says that a write stays where it was submitted, and none for
+ * a driver that has others do the work: a helper would wait for it, and keep a worker
+ * from reads of other targets.
+ */
 static struct workqueue_struct *helpers_of(const struct dmsse_target *sse)
 {
+	if (READ_ONCE(sse->stack.defers))
+		return NULL;
 	if (sse->params.flags & (DMSSE_NO_WRITE_WORKQUEUE | DMSSE_SAME_CPU_CRYPT))
 		return NULL;
 	return sse->wq;

@@ -380,6 +380,53 @@ check "... and with both keys I/O passes" wait_for 30 is_state active
 io_is_good "... all is well" --count 20
 dm_remove $DEV
 
+### Others, with a driver of their own
+
+# All have their reads decrypted by workers, which are the same for all.
+dm_remove $DEV
+others_go_on() {
+	dd if=/dev/mapper/dmsse-before bs=64k count=16 iflag=direct status=none 2>/dev/null |
+		cmp -s -n 1048576 "$WORK/data" - &
+	OTHER=$!
+	check "... which holds up nobody who has another" wait_for 30 ended $OTHER
+	# So that there is an end.
+	ended $OTHER || tell adiantum manner=now
+	wait $OTHER
+	is "... and who has its data" $? 0
+}
+
+if grep -q . /sys/module/dm_sse/parameters/policy 2>/dev/null; then
+	FORCED=$(cat /sys/module/dm_sse/parameters/policy)
+	echo spread >/sys/module/dm_sse/parameters/policy
+	# What a driver is like is seen when a table is made.
+	tell adiantum manner=later
+	create two
+	rm -f "$WORK/model"
+	io_is_good "reads by workers: works" --count 20
+	tell adiantum manner=hold
+	io --count 64 --reads 100 --max 65536 >"$WORK/held" &
+	HELD=$!
+	check "reads wait for their driver" wait_for 30 is_held adiantum 16
+	others_go_on
+	tell adiantum manner=now
+	wait $HELD
+	like "... and each of them has its answer" "$(cat "$WORK/held")" "$GOOD"
+	tell adiantum manner=hold
+	dd if="$WORK/data" of=$MAP bs=256k count=1 seek=8 oflag=direct conv=notrunc status=none &
+	HELD=$!
+	check "a write waits for its driver" wait_for 30 is_held adiantum 1
+	others_go_on
+	tell adiantum manner=now
+	wait $HELD
+	is "... and has its answer" $? 0
+	dm_remove $DEV
+	echo "$FORCED" >/sys/module/dm_sse/parameters/policy
+else
+	for name in works reads "holds up nobody" data answer "a write" "holds up nobody" data answer; do
+		skip "$name" "the policy cannot be set"
+	done
+fi
+
 ### While a table is made, and keys
 
 dm_remove $DEV
