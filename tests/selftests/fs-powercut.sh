@@ -189,22 +189,26 @@ sync_points() {
 		$2 == "begin" {on = 1}'
 }
 
-# Those of LINES that are judged: all, or the last, and a few by chance.
+# Into CHOSEN those of LINES_ that are judged: all, or one by chance in each part of the
+# log, and the last. In a subshell bash would have a seed of its own.
 choose() {
+	local parts=$((POINTS - 1)) each i
+
+	CHOSEN=("${LINES_[@]}")
 	if [ "$POINTS" = all ] || [ "$POINTS" -ge ${#LINES_[@]} ]; then
-		printf '%s\n' "${LINES_[@]}"
 		return
 	fi
-	for ((i = 0; i < POINTS - 1; i++)); do
-		# One in each part of the log.
-		echo "${LINES_[RANDOM % ((${#LINES_[@]} - 1) / (POINTS - 1)) + i * ((${#LINES_[@]} - 1) / (POINTS - 1))]}"
+	CHOSEN=()
+	for ((i = 0; i < parts; i++)); do
+		each=$(((${#LINES_[@]} - 1) / parts))
+		CHOSEN+=("${LINES_[i * each + RANDOM % each]}")
 	done
-	echo "${LINES_[-1]}"
+	CHOSEN+=("${LINES_[-1]}")
 }
 
 # FS LAYERS
 cut_it() {
-	local fs=$1 layers=$2 chosen number following seqs at=0 half=0 out bad="" bytes
+	local fs=$1 layers=$2 number following seqs at=0 half=0 out bad="" bytes
 
 	make_disk DISK 48
 	make_disk LOG 256
@@ -213,7 +217,7 @@ cut_it() {
 	check "... the log has its flushes" [ ${#LINES_[@]} -gt "$OPERATIONS" ] || return
 	diag "of which there are: $($REPLAY "$LOG" syncs | awk '$2 ~ /^(flush|FUA|flush.FUA)$/ {n[$2]++}
 		END {for (i in n) print n[i], i}' | sort | paste -sd ,)"
-	mapfile -t chosen < <(choose)
+	choose
 	: >"$WORK/bytes"
 	while read -r number following seqs; do
 		$REPLAY "$LOG" "$WORK/replayed" "$at" $((number + 1))
@@ -226,11 +230,11 @@ cut_it() {
 		out=$(judge "$fs" "$layers" $seqs)
 		JUDGED=$((JUDGED + 1))
 		[ -z "$out" ] || bad+="entry $number, marks $seqs: $out"$'\n'
-	done < <(printf '%s\n' "${chosen[@]}")
-	is "... after ${#chosen[@]} of ${#LINES_[@]} of them it is clean, and has what was promised" "$bad" ""
+	done < <(printf '%s\n' "${CHOSEN[@]}")
+	is "... after ${#CHOSEN[@]} of ${#LINES_[@]} of them it is clean, and has what was promised" "$bad" ""
 	bytes=$(awk '{n += $1} END {print n + 0}' "$WORK/bytes")
 	check "... of which there was something" [ "$bytes" -gt 0 ]
-	diag "$fs, $layers layer(s): $bytes bytes were promised, and are there, in ${#chosen[@]} states of the disk"
+	diag "$fs, $layers layer(s): $bytes bytes were promised, and are there, in ${#CHOSEN[@]} states of the disk"
 }
 
 # The counter-proof: with a target that flushes don't reach, fsync has lied.
