@@ -108,24 +108,24 @@ judge() {
 	losetup -d "$loop"
 }
 
-# Of the writes 1 to $1: some of the first, in which the header comes to its place,
-# of the last, in which it learns that all is done, and some by chance.
+# Into CHOSEN, of the writes 1 to $1: some of the first, in which the header comes to its
+# place, of the last, in which it learns that all is done, and some by chance. In a
+# subshell bash would have a seed of its own.
 choose() {
+	local few=$(($1 < 24 ? $1 : 24)) i
+
+	mapfile -t CHOSEN < <(seq 1 "$1")
 	if [ "$POINTS" = all ] || [ "$POINTS" -ge "$1" ]; then
-		seq 1 "$1"
 		return
 	fi
-	{
-		for ((i = 0; i < POINTS / 3; i++)); do
-			echo $(($1 - RANDOM % ($1 < 24 ? $1 : 24)))
-		done
-		for ((i = 0; i < POINTS / 3; i++)); do
-			echo $((1 + RANDOM % ($1 < 24 ? $1 : 24)))
-		done
-		for ((i = POINTS * 2 / 3; i < POINTS; i++)); do
-			echo $((1 + RANDOM % $1))
-		done
-	} | sort -nu
+	CHOSEN=()
+	for ((i = 0; i < POINTS / 3; i++)); do
+		CHOSEN+=($(($1 - RANDOM % few)) $((1 + RANDOM % few)))
+	done
+	for ((i = ${#CHOSEN[@]}; i < POINTS; i++)); do
+		CHOSEN+=($((1 + RANDOM % $1)))
+	done
+	mapfile -t CHOSEN < <(printf '%s\n' "${CHOSEN[@]}" | sort -nu)
 }
 
 # The numbers in the log of the writes between the marks of KIND.
@@ -136,7 +136,7 @@ writes_of() {
 
 # KIND ARGUMENTS-OF-SSESETUP...: what is under way while the power fails.
 cut_it() {
-	local kind=$1 writes chosen next at out bad=""
+	local kind=$1 writes next at out bad=""
 
 	shift
 	dmsetup suspend dmsse-logged
@@ -151,10 +151,10 @@ cut_it() {
 	blockdev --flushbufs "$LOG"
 	mapfile -t writes < <(writes_of "$kind")
 	check "... the log has its writes" [ ${#writes[@]} -gt 20 ] || return
-	mapfile -t chosen < <(choose ${#writes[@]})
+	choose ${#writes[@]}
 	put_together
 	next=${writes[0]}
-	for at in "${chosen[@]}"; do
+	for at in "${CHOSEN[@]}"; do
 		$REPLAY "$LOG" "$WORK/replayed" "$next" "${writes[at - 1]}"
 		next=${writes[at - 1]}
 		# In the middle of a write, and after it.
@@ -166,7 +166,7 @@ cut_it() {
 		out=$(judge "$kind" "$@")
 		[ -z "$out" ] || bad+="write $at of ${#writes[@]}: $out"$'\n'
 	done
-	is "after ${#chosen[@]} of ${#writes[@]} writes it goes on, and has the data" "$bad" ""
+	is "after ${#CHOSEN[@]} of ${#writes[@]} writes it goes on, and has the data" "$bad" ""
 	take_apart $LOGGED || bail "the device can't be taken apart"
 }
 
