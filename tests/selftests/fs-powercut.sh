@@ -33,6 +33,8 @@ OPERATIONS=${POWERCUT_OPERATIONS:-30}
 if [ "${DMSSE_FULL:-0}" = 1 ]; then
 	POINTS=${POWERCUT_POINTS:-all}
 	CASES=${POWERCUT_CASES:-ext4:1 ext4:2 xfs:1 xfs:2}
+	# Each of their flushes takes a mount and a check.
+	OPERATIONS=${POWERCUT_OPERATIONS:-20}
 fi
 PROCESSES=2
 RANDOM=$SEED
