@@ -65,12 +65,14 @@ not_durable() {
 
 # DESC ARGUMENTS...: as if it were the last thing before the power fails.
 durable() {
-	local desc=$1 out
+	local desc=$1 out rc
 
 	shift
 	rm -f "$WORK/told"
-	if ! out=$(SYNC_SHIM=$WORK/told LD_PRELOAD=$SHIM "$SSESETUP" "$@" </dev/null 2>&1); then
-		fail "$desc" "exit code $?: $out"
+	out=$(SYNC_SHIM=$WORK/told LD_PRELOAD=$SHIM "$SSESETUP" "$@" </dev/null 2>&1)
+	rc=$?
+	if [ $rc != 0 ]; then
+		fail "$desc" "exit code $rc: $out"
 		return
 	fi
 	is "$desc" "$(not_durable "$WORK/told")" ""
@@ -109,7 +111,7 @@ durable "a backup of two headers" header backup "$TWO" --header "$WORK/files/hea
 durable "its restoring" header restore -q "$ONE" --header-backup-file "$WORK/files/backup"
 durable "a copy" copy -q "$ONE" "$NEW"
 durable "a set that is changed" des update both --owner somebody
-durable "a set that is disabled" des disable both
+durable "a set that is disabled" des disable -q both
 durable "a disk that is encrypted in place" encrypt -q "$OLD" --reduce-device-size 4M
 durable "... and decrypted" decrypt -q "$OLD" --header "$WORK/files/old"
 check "many names were made" [ "$NAMES" -gt 40 ]
