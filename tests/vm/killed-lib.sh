@@ -8,7 +8,10 @@
 # shellcheck disable=SC2034
 
 STATE=/srv/state
-declare -A KEPT=([etc]=/etc/dm-sse [lib]=/var/lib/dm-sse [log]=/var/log/dm-sse)
+# In the last there is what systemd-creds seals the platform's key with.
+declare -A KEPT=(
+	[etc]=/etc/dm-sse [lib]=/var/lib/dm-sse [log]=/var/log/dm-sse [systemd]=/var/lib/systemd
+)
 IMAGES=(state one two new)
 DATA_MIB=8
 
