@@ -21,6 +21,7 @@
 #include "registry.h"
 #include "signature.h"
 #include "ssesetup.h"
+#include "table.h"
 
 /*
  * The data move to where the header is, so that it goes into a file first. This
@@ -156,7 +157,7 @@ static int move_header(struct decrypting *c, struct reason *why)
 	return signature_wipe(c->device, why);
 }
 
-/* What decryption takes: a segment that can be mapped, and the volume key. */
+/* What decryption takes: a segment that can be mapped, a cipher, and the volume key. */
 static int check_header(const struct decrypting *c, int slot, struct secmem *secret,
 			struct reason *why)
 {
@@ -167,6 +168,8 @@ static int check_header(const struct decrypting *c, int slot, struct secmem *sec
 	int rc;
 
 	rc = meta_segment(meta, &segment, why);
+	if (!rc && cipher_check(segment.cipher))
+		rc = reason_said(why, RC_DEVICE);
 	if (!rc)
 		rc = meta_slot_open(meta, slot, secret, SLOT_SECRET_SIZE, &volume_key, &size, why);
 	return rc;

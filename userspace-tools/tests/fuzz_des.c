@@ -5,6 +5,8 @@
  * written anew and from one that is edited. State and register: any text.
  *
  *	fuzz_des [ROUNDS [SEED]]
+ *
+ * With -DLIBFUZZER it is a target for "clang -fsanitize=fuzzer".
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +18,7 @@
 #include "json_file.h"
 #include "utf8.h"
 
+#ifndef LIBFUZZER
 #define ID	"37061e16-c960-4b96-9aa7-6651b94e3976"
 
 static const char * const seeds[] = {
@@ -25,6 +28,8 @@ static const char * const seeds[] = {
 		"\nwrapping = RSA-OAEP\nkey-timeout = 2m\nenabled = no\nauto-rotate = yes",
 	"{ \"version\": 1, \"id\": \"" ID "\", \"last-rotation\": \"2026-01-01T00:00:00Z\" }",
 };
+
+#endif
 
 static uint64_t state;
 
@@ -37,6 +42,7 @@ static unsigned int rnd(unsigned int n)
 	return (unsigned int)((state * UINT64_C(2685821657736338717)) >> 33) % n;
 }
 
+#ifndef LIBFUZZER
 static size_t mutate(char *s, size_t len, size_t size)
 {
 	static const char * const words[] = {
@@ -72,6 +78,7 @@ static size_t mutate(char *s, size_t len, size_t size)
 	}
 	return len;
 }
+#endif
 
 static bool same(const struct des *a, const struct des *b)
 {
@@ -180,6 +187,23 @@ static bool json_survives(const char *text, size_t size)
 	return ok;
 }
 
+#ifdef LIBFUZZER
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *copy = exact_copy((const char *)data, size);
+
+	/* What it changes depends on nothing but the text. */
+	state = size + 1;
+	if (!config_survives(copy, size) || !json_survives(copy, size)) {
+		fflush(stdout);
+		abort();
+	}
+	free(copy);
+	return 0;
+}
+#else
 int main(int argc, char **argv)
 {
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 100000, i, bad = 0, taken = 0;
@@ -205,3 +229,4 @@ int main(int argc, char **argv)
 	printf("%sok 2 - %lu of them were taken\n", taken > rounds / 20 ? "" : "not ", taken);
 	return bad != 0 || taken <= rounds / 20;
 }
+#endif

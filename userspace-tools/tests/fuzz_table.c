@@ -4,6 +4,8 @@
  * taken must survive a second round.
  *
  *	fuzz_table [ROUNDS [SEED]]
+ *
+ * With -DLIBFUZZER it is a target for "clang -fsanitize=fuzzer".
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -13,6 +15,7 @@
 #include "diag.h"
 #include "table.h"
 
+#ifndef LIBFUZZER
 static const char * const seeds[] = {
 	"aes-xts-plain64 :64:logon:dmsse:a 0 7:0 0",
 	"capi:cbc(aes)-essiv:sha256 :32:user:a 8 253:12 2048 2 allow_discards sector_size:4096",
@@ -60,6 +63,7 @@ static void mutate(char *s, size_t size)
 		s[size - 1] = '\0';
 	}
 }
+#endif
 
 static int one(const char *s)
 {
@@ -92,6 +96,29 @@ static int one(const char *s)
 	return same;
 }
 
+#ifdef LIBFUZZER
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = malloc(size + 1);
+	static FILE *sink;
+
+	if (!text)
+		return 0;
+	memcpy(text, data, size);
+	text[size] = '\0';
+	/* The sanitizers have a way of their own. */
+	if (!sink)
+		sink = stderr = fopen("/dev/null", "w");
+	if (!one(text)) {
+		fflush(stdout);
+		abort();
+	}
+	free(text);
+	return 0;
+}
+#else
 int main(int argc, char **argv)
 {
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 100000, i, bad = 0;
@@ -109,3 +136,4 @@ int main(int argc, char **argv)
 	printf("TAP version 13\n1..1\n%sok 1 - %lu mutated lines\n", bad ? "not " : "", rounds);
 	return bad != 0;
 }
+#endif

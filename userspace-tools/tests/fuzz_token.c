@@ -4,6 +4,8 @@
  * sanitizers judge. A token that is taken must survive a second round.
  *
  *	fuzz_token [ROUNDS [SEED]]
+ *
+ * With -DLIBFUZZER it is a target for "clang -fsanitize=fuzzer".
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -34,6 +36,7 @@ static const char * const seeds[] = {
 	"\"config\":{\"requirements\":{\"mandatory\":[\"online-reencrypt\"]}}}",
 };
 
+#ifndef LIBFUZZER
 /* Pieces that mean something at many places. */
 static const char * const pieces[] = {
 	"\"", "{", "}", "[", "]", ",", ":", "null", "true", "0", "1", "-1", "1e9", "\\u0000",
@@ -92,6 +95,7 @@ static void mutate(char *s, size_t size)
 		}
 	}
 }
+#endif
 
 static bool second_round(const struct token *t)
 {
@@ -134,6 +138,26 @@ static bool one(const char *s, unsigned long *taken)
 	return ok;
 }
 
+#ifdef LIBFUZZER
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = malloc(size + 1);
+	unsigned long taken = 0;
+
+	if (!text)
+		return 0;
+	memcpy(text, data, size);
+	text[size] = '\0';
+	if (!one(text, &taken)) {
+		fflush(stdout);
+		abort();
+	}
+	free(text);
+	return 0;
+}
+#else
 int main(int argc, char **argv)
 {
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 100000;
@@ -151,3 +175,4 @@ int main(int argc, char **argv)
 	printf("%sok 2 - %lu of them taken for tokens\n", taken > rounds / 50 ? "" : "not ", taken);
 	return bad != 0 || taken <= rounds / 50;
 }
+#endif
