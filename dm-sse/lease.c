@@ -159,6 +159,20 @@ static void set_expiry(struct leased_key *leased, time64_t expiry, time64_t dead
 	WRITE_ONCE(leased->expiry, expiry);
 }
 
+/*
+ * As key_validate(), which has no word for the time when it was we who invalidated
+ * a key that has expired: see drop_key().
+ */
+static int validate_key(const struct key *key)
+{
+	time64_t expiry = READ_ONCE(key->expiry);
+	int r = key_validate(key);
+
+	if (r == -ENOKEY && !is_never(expiry) && ktime_get_real_seconds() >= expiry)
+		return -EKEYEXPIRED;
+	return r;
+}
+
 /* Is the key valid, by the keyring and by the deadline? As key_validate(). */
 static int validate(struct leased_key *leased, const struct dmsse_clocks *now, time64_t before)
 {
@@ -170,7 +184,7 @@ static int validate(struct leased_key *leased, const struct dmsse_clocks *now, t
 	expiry = READ_ONCE(leased->key->expiry);
 	if (expiry != leased->expiry)
 		set_expiry(leased, expiry, dmsse_lease_deadline(expiry, now, before));
-	r = key_validate(leased->key);
+	r = validate_key(leased->key);
 	if (r)
 		return r;
 	return now->boot < leased->deadline ? 0 : -EKEYEXPIRED;
@@ -219,8 +233,14 @@ static void gate_is_empty(struct percpu_ref *gate)
 	queue_work(lease_wq, &lease->work);
 }
 
+/*
+ * A key that was revoked has no bytes any more. One that has expired keeps them for
+ * minutes (gc_delay), though nobody can use or prolong it: not if we can help it.
+ */
 static void drop_key(struct leased_key *leased)
 {
+	if (leased->key && key_validate(leased->key) == -EKEYEXPIRED)
+		key_invalidate(leased->key);
 	key_put(leased->key);
 	leased->key = NULL;
 }
@@ -319,7 +339,7 @@ static bool keys_are_valid(struct dmsse_lease *lease)
 
 		if (!leased->key)
 			continue;
-		r = key_validate(leased->key);
+		r = validate_key(leased->key);
 		if (!r && is_over(leased))
 			r = -EKEYEXPIRED;
 		if (!r)
