@@ -18,6 +18,10 @@
 #define PROGRAM	"systemd-creds"
 #define TPM	"/dev/tpmrm0"
 
+/* Of PROGRAM, and in front of it. */
+#define ARGS_MAX	8
+#define NR_STDBUF	3
+
 /*
  * How a credential begins that takes a TPM to open: alone or with the key of the
  * host, and both of them with a signed policy. Base64 of 15 bytes of an id.
@@ -27,60 +31,114 @@ static const char * const to_tpm[] = {
 	"+vfrk0HjQSyhpDb5Wik2", "r0lQqEkTTrGnOEYwT/MM",
 };
 
+/*
+ * What goes to the program, or comes from it. No pipe, of which the kernel gives pages
+ * away with what was in them: a file in memory, which can be locked and wiped.
+ */
+struct channel {
+	int fd;
+	unsigned char *data;
+	size_t size;
+};
+
+static int channel_open(struct channel *ch, size_t size)
+{
+	ch->size = size;
+	ch->fd = memfd_create("key", MFD_CLOEXEC);
+	if (ch->fd < 0)
+		return -1;
+	if (ftruncate(ch->fd, (off_t)size))
+		goto close_fd;
+	ch->data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, ch->fd, 0);
+	if (ch->data == MAP_FAILED)
+		goto close_fd;
+	if (!mlock(ch->data, size) && !madvise(ch->data, size, MADV_DONTDUMP))
+		return 0;
+	munmap(ch->data, size);
+close_fd:
+	close(ch->fd);
+	return -1;
+}
+
+static void channel_close(struct channel *ch)
+{
+	explicit_bzero(ch->data, ch->size);
+	munmap(ch->data, ch->size);
+	close(ch->fd);
+}
+
 /* The program at work. */
 struct creds {
-	pid_t pid;
-	int in;
-	int out;
+	struct channel in;
+	struct channel out;
 	int log;	/* what it says on stderr */
 };
 
-static void exec_creds(char **argv, int in, int out, int log, pid_t parent)
+static void exec_creds(char **argv, const struct creds *c, pid_t parent)
 {
+	char stdbuf[] = "stdbuf", in[] = "-i0", out[] = "-o0";
+	char *unbuffered[NR_STDBUF + ARGS_MAX + 1] = { stdbuf, in, out };
+	size_t i;
+
+	for (i = 0; argv[i] && i < ARGS_MAX; i++)
+		unbuffered[NR_STDBUF + i] = argv[i];
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
 		_exit(127);
-	if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
-	    dup2(log, STDERR_FILENO) < 0)
+	if (dup2(c->in.fd, STDIN_FILENO) < 0 || dup2(c->out.fd, STDOUT_FILENO) < 0 ||
+	    dup2(c->log, STDERR_FILENO) < 0)
 		_exit(127);
 	signal(SIGPIPE, SIG_DFL);
+	/*
+	 * It wipes what it reads and writes, but stdio's buffers don't: it is to have
+	 * none, where there is coreutils' program that can see to it.
+	 */
+	execvp(unbuffered[0], unbuffered);
 	execvp(PROGRAM, argv);
 	dprintf(STDERR_FILENO, "%s: %s\n", PROGRAM, strerror(errno));
 	_exit(127);
 }
 
-static int start(struct creds *c, char **argv, struct reason *why)
+static int creds_open(struct creds *c, const unsigned char *in, size_t in_size, size_t out_max,
+		      struct reason *why)
 {
-	pid_t parent = getpid();
-	int in[2], out[2];
-
 	c->log = memfd_create("log", MFD_CLOEXEC);
 	if (c->log < 0)
-		return reason_set(why, RC_NOMEM, "%s: %s.", PROGRAM, strerror(errno));
-	if (pipe2(in, O_CLOEXEC))
+		goto fail;
+	if (channel_open(&c->in, in_size))
 		goto close_log;
-	if (pipe2(out, O_CLOEXEC))
+	if (channel_open(&c->out, out_max))
 		goto close_in;
-	c->pid = fork();
-	if (!c->pid)
-		exec_creds(argv, in[0], out[1], c->log, parent);
-	if (c->pid < 0)
-		goto close_out;
-	close(in[0]);
-	close(out[1]);
-	c->in = in[1];
-	c->out = out[0];
+	memcpy(c->in.data, in, in_size);
 	return RC_OK;
 
-close_out:
-	close(out[0]);
-	close(out[1]);
 close_in:
-	close(in[0]);
-	close(in[1]);
+	channel_close(&c->in);
 close_log:
-	reason_set(why, RC_NOMEM, "%s: %s.", PROGRAM, strerror(errno));
 	close(c->log);
-	return RC_NOMEM;
+fail:
+	return reason_set(why, RC_NOMEM, "%s: %s.", PROGRAM, strerror(errno));
+}
+
+static void creds_close(struct creds *c)
+{
+	channel_close(&c->out);
+	channel_close(&c->in);
+	close(c->log);
+}
+
+/* Until it has ended; @status as waitpid() has it. */
+static int creds_run(const struct creds *c, char **argv, int *status, struct reason *why)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (!pid)
+		exec_creds(argv, c, parent);
+	if (pid < 0)
+		return reason_set(why, RC_NOMEM, "%s: %s.", PROGRAM, strerror(errno));
+	while (waitpid(pid, status, 0) < 0)
+		if (errno != EINTR)
+			return reason_set(why, RC_PERM, "%s: %s.", PROGRAM, strerror(errno));
+	return RC_OK;
 }
 
 /* Its last line is where the error is. */
@@ -102,31 +160,25 @@ static int complain(struct creds *c, struct reason *why)
 	return reason_set(why, RC_PERM, "%s: %s", PROGRAM, *line ? line : "failed.");
 }
 
-/* What goes in is less than a pipe holds, so it is written before anything is read. */
 static int run(char **argv, const unsigned char *in, size_t in_size, unsigned char *out,
 	       size_t out_max, size_t *out_size, struct reason *why)
 {
-	struct creds c = { .in = -1, .out = -1 };
-	bool ok;
-	ssize_t n;
+	struct creds c;
 	int rc, status;
+	off_t end;
 
-	rc = start(&c, argv, why);
+	rc = creds_open(&c, in, in_size, out_max, why);
 	if (rc)
 		return rc;
-	ok = write(c.in, in, in_size) == (ssize_t)in_size;
-	close(c.in);
-	for (*out_size = 0; *out_size < out_max; *out_size += (size_t)n) {
-		n = read(c.out, out + *out_size, out_max - *out_size);
-		if (n <= 0)
-			break;
-	}
-	close(c.out);
-	while (waitpid(c.pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (!ok || status || !*out_size)
+	rc = creds_run(&c, argv, &status, why);
+	/* It has written from here on, by our own offset. */
+	end = lseek(c.out.fd, 0, SEEK_CUR);
+	*out_size = end < 0 ? 0 : (size_t)end < out_max ? (size_t)end : out_max;
+	if (!rc && (status || !*out_size))
 		rc = complain(&c, why);
-	close(c.log);
+	if (!rc)
+		memcpy(out, c.out.data, *out_size);
+	creds_close(&c);
 	return rc;
 }
 
