@@ -16,6 +16,7 @@
 
 #include "kek_child.h"
 #include "kek_pin.h"
+#include "meta.h"
 
 /* A provider that lists more is broken. */
 #define VERSIONS_MAX	10000
@@ -159,7 +160,7 @@ static void serve(struct server *s)
 		memset(&rp, 0, sizeof(rp));
 		list = NULL;
 		handle(s, &rq, &rp, &list);
-		secmem_wipe_stack();
+		secmem_wipe_traces();
 		more = !answer(s, &rp, list);
 		free(list);
 	}
@@ -170,6 +171,7 @@ static void serve(struct server *s)
 
 static void __attribute__((noreturn)) live(struct server *s, pid_t parent)
 {
+	meta_forget_all();
 	if (!isolate(&s->sock, parent))
 		serve(s);
 	_exit(0);
@@ -471,5 +473,5 @@ unsigned char *kek_child_plain(struct kek_child *c)
 void kek_child_wipe(struct kek_child *c)
 {
 	explicit_bzero(secmem_data(c->shared), secmem_capacity(c->shared));
-	secmem_wipe_stack();
+	secmem_wipe_traces();
 }

@@ -106,14 +106,38 @@ int meta_load(struct meta **m, const char *device, const char *header, bool *fou
 	return rc;
 }
 
+static struct meta *all;
+
+void meta_enlist(struct meta *m)
+{
+	m->next = all;
+	all = m;
+}
+
 void meta_free(struct meta **m)
 {
+	struct meta **link;
+
 	if (!*m)
 		return;
+	for (link = &all; *link; link = &(*link)->next) {
+		if (*link == *m) {
+			*link = (*m)->next;
+			break;
+		}
+	}
 	crypt_free((*m)->cd);
 	free((*m)->name);
 	free(*m);
 	*m = NULL;
+}
+
+void meta_forget_all(void)
+{
+	for (; all; all = all->next) {
+		crypt_free(all->cd);
+		all->cd = NULL;
+	}
 }
 
 void meta_reload(struct meta *m)

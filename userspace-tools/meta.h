@@ -41,6 +41,11 @@ struct meta_segment {
 int meta_load(struct meta **m, const char *device, const char *header, bool *found,
 	      struct reason *why);
 void meta_free(struct meta **m);
+/*
+ * In a child that has no use for headers: wipes its copy of what libcryptsetup has in
+ * memory of them, which may be a disk's key. The parent's is not touched.
+ */
+void meta_forget_all(void);
 
 /* What is on a device as far as its first bytes tell. */
 enum meta_remains {

@@ -9,6 +9,7 @@
 #include "meta.h"
 
 struct meta {
+	struct meta *next;	/* of all that there are */
 	struct crypt_device *cd;
 	char *name;		/* of what has the header, for messages */
 };
@@ -21,6 +22,9 @@ int meta_init(struct meta **m, const char *device, const char *header, struct re
  * @why what was tried and its last words.
  */
 int meta_fail(struct reason *why, int err, const char *fmt, ...) PRINTF(3, 4);
+
+/* Puts @m, which has a context of libcryptsetup, with the others; meta_free() takes it off. */
+void meta_enlist(struct meta *m);
 
 /* Forgets what libcryptsetup said; to be called before what may fail. */
 void meta_log_start(void);

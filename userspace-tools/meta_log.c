@@ -105,6 +105,7 @@ int meta_init(struct meta **m, const char *device, const char *header, struct re
 		meta_free(&new);
 		return why->rc;
 	}
+	meta_enlist(new);
 	*m = new;
 	return RC_OK;
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <malloc.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -76,6 +78,7 @@ void secmem_free(struct secmem **sm)
 	munmap((*sm)->data, (*sm)->mapped);
 	free(*sm);
 	*sm = NULL;
+	secmem_wipe_traces();
 }
 
 unsigned char *secmem_data(struct secmem *sm)
@@ -88,9 +91,89 @@ size_t secmem_capacity(const struct secmem *sm)
 	return sm->capacity;
 }
 
-void __attribute__((noinline)) secmem_wipe_stack(void)
+#ifdef __x86_64__
+
+/*
+ * All ones: of a register that is zero the kernel need not save anything, and what it
+ * has saved before would stay.
+ */
+#define FILL_SSE(n)	"pcmpeqd %%xmm" #n ", %%xmm" #n "\n\t"
+#define FILL_AVX(n)	"vcmptrueps %%ymm" #n ", %%ymm" #n ", %%ymm" #n "\n\t"
+#define FILL_AVX512(n)	"vpternlogd $0xff, %%zmm" #n ", %%zmm" #n ", %%zmm" #n "\n\t"
+
+#define FIRST_16(fill)							\
+	fill(0) fill(1) fill(2) fill(3) fill(4) fill(5) fill(6) fill(7)	\
+	fill(8) fill(9) fill(10) fill(11) fill(12) fill(13) fill(14) fill(15)
+#define LAST_16(fill)							\
+	fill(16) fill(17) fill(18) fill(19) fill(20) fill(21) fill(22) fill(23)	\
+	fill(24) fill(25) fill(26) fill(27) fill(28) fill(29) fill(30) fill(31)
+
+#define CLOBBERS							\
+	"xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",	\
+	"xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
+
+static void wipe_registers(void)
+{
+	if (__builtin_cpu_supports("avx512f"))
+		__asm__ volatile(FIRST_16(FILL_AVX512) LAST_16(FILL_AVX512) : : : CLOBBERS);
+	else if (__builtin_cpu_supports("avx"))
+		__asm__ volatile(FIRST_16(FILL_AVX) : : : CLOBBERS);
+	else
+		__asm__ volatile(FIRST_16(FILL_SSE) : : : CLOBBERS);
+}
+
+#else
+
+static void wipe_registers(void)
+{
+}
+
+#endif
+
+static void __attribute__((noinline)) wipe_stack(void)
 {
 	unsigned char stack[STACK_USED];
 
 	explicit_bzero(stack, sizeof(stack));
+}
+
+void __attribute__((noinline)) secmem_wipe_traces(void)
+{
+	wipe_stack();
+	wipe_registers();
+}
+
+static void free_wiped(void *p, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	if (p)
+		explicit_bzero(p, malloc_usable_size(p));
+	free(p);
+}
+
+static void *allocate(size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return size ? malloc(size) : NULL;
+}
+
+/* Never where it is: then it would have to be known what is behind its new end. */
+static void *reallocate(void *p, size_t size, const char *file, int line)
+{
+	size_t old = p ? malloc_usable_size(p) : 0;
+	void *new = allocate(size, file, line);
+
+	if (size && !new)
+		return NULL;
+	if (new && p)
+		memcpy(new, p, old < size ? old : size);
+	free_wiped(p, file, line);
+	return new;
+}
+
+bool secmem_guard_libcrypto(void)
+{
+	return CRYPTO_set_mem_functions(allocate, reallocate, free_wiped) == 1;
 }

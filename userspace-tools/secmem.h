@@ -2,6 +2,7 @@
 #ifndef SECMEM_H
 #define SECMEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -29,11 +30,17 @@ unsigned char *secmem_data(struct secmem *sm);
 size_t secmem_capacity(const struct secmem *sm);
 
 /*
- * Wipes what functions that have returned left on the stack: a signal, or the
- * dynamic linker at a function's first call, saves registers there, and pieces
- * of what was copied with them.
+ * Wipes what functions that have returned left on the stack and in vector registers:
+ * memcpy() uses these, and a signal, the dynamic linker at a function's first call and
+ * the kernel, when another process gets its turn, save them. secmem_free() does it.
  */
-void secmem_wipe_stack(void);
+void secmem_wipe_traces(void);
+
+/*
+ * Has libcrypto wipe all that it frees, since its decoders don't wipe what they made
+ * of a private key. False: it's too late, it has been used.
+ */
+bool secmem_guard_libcrypto(void);
 
 #define SECMEM_AUTO	__attribute__((cleanup(secmem_free))) struct secmem *
 

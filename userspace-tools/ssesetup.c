@@ -16,6 +16,7 @@
 #include "audit.h"
 #include "diag.h"
 #include "dm.h"
+#include "secmem.h"
 #include "ssesetup.h"
 
 #define OPTS_KEYFILE	(OPT_BIT(OPT_KEY_FILE) | OPT_BIT(OPT_KEYFILE_SIZE) |	\
@@ -287,6 +288,9 @@ int main(int argc, char **argv)
 
 	if (!shut_the_doors())
 		return diag_fail(RC_PERM, "Core dumps can't be switched off: %s.", strerror(errno));
+
+	if (!secmem_guard_libcrypto())
+		return diag_fail(RC_NOMEM, "libcrypto doesn't let its memory be wiped.");
 
 	first = options_parse(&o, argc, argv);
 	if (first < 0)

@@ -44,7 +44,7 @@ int temp_keys_make(struct temp_keys *keys, struct sse_table *t, struct reason *w
 		snprintf(key->desc, sizeof(key->desc), "dmsse:temp-%016" PRIx64 ":%s", name,
 			 layer_name(keys->nr));
 		rc = make_key(key, &keys->serial[keys->nr], why);
-		secmem_wipe_stack();
+		secmem_wipe_traces();
 		if (rc) {
 			temp_keys_destroy(keys);
 			return rc;

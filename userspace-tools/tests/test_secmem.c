@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What secmem promises, looked at from outside: /proc/self/smaps, a child, and
- * the pages at the moment in which they are given back. KTAP.
+ * What secmem promises, looked at from outside: /proc/self/smaps, a child, the
+ * pages at the moment in which they are given back, and registers. KTAP.
  */
+#include <openssl/crypto.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +37,96 @@ int __wrap_munmap(void *addr, size_t len)
 		was_zero &= !p[i];
 	return __real_munmap(addr, len);
 }
+
+/* The block that libcrypto is about to free. */
+static const unsigned char *watched;
+static size_t watched_size;
+static bool freed_zero;
+
+void __real_free(void *p);
+void __wrap_free(void *p);
+
+void __wrap_free(void *p)
+{
+	size_t i;
+
+	if (p && p == watched) {
+		freed_zero = true;
+		for (i = 0; i < watched_size; i++)
+			freed_zero &= !watched[i];
+		watched = NULL;
+	}
+	__real_free(p);
+}
+
+static void watch(const unsigned char *block, size_t size)
+{
+	watched = block;
+	watched_size = size;
+	freed_zero = false;
+}
+
+static void test_libcrypto(void)
+{
+	unsigned char *block, *longer;
+	bool kept;
+	size_t i;
+
+	result(secmem_guard_libcrypto(), "libcrypto takes another allocator");
+	block = OPENSSL_malloc(100);
+	if (!block)
+		return;
+	memset(block, 0xa5, 100);
+	watch(block, 100);
+	longer = OPENSSL_realloc(block, 5000);
+	result(freed_zero, "what libcrypto makes longer is wiped where it was");
+	for (i = 0, kept = longer; i < 100 && kept; i++)
+		kept = longer[i] == 0xa5;
+	result(kept, "... and kept");
+	watch(longer, 100);
+	OPENSSL_free(longer);
+	result(freed_zero, "what libcrypto frees is wiped");
+	OPENSSL_free(NULL);
+	result(!OPENSSL_malloc(0), "nothing is nothing");
+}
+
+#ifdef __x86_64__
+
+#define FILL(n)		"movdqu (%0), %%xmm" #n "\n\t"
+#define STORE(n)	"movdqu %%xmm" #n ", 16*" #n "(%0)\n\t"
+#define ALL(op)		op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) \
+			op(8) op(9) op(10) op(11) op(12) op(13) op(14) op(15)
+
+static void test_registers(void)
+{
+	static unsigned char mark[16] = "sixteen letters", regs[256];
+	struct secmem *sm = secmem_new(16);
+	unsigned int before = 0, after = 0, i;
+
+	__asm__ volatile(ALL(FILL) : : "r"(mark) : "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",
+			 "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
+			 "xmm14", "xmm15");
+	__asm__ volatile(ALL(STORE) : : "r"(regs) : "memory");
+	for (i = 0; i < 16; i++)
+		before += !memcmp(regs + 16 * i, mark, 16);
+	__asm__ volatile(ALL(FILL) : : "r"(mark) : "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",
+			 "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
+			 "xmm14", "xmm15");
+	secmem_free(&sm);
+	__asm__ volatile(ALL(STORE) : : "r"(regs) : "memory");
+	for (i = 0; i < 16; i++)
+		after += !memcmp(regs + 16 * i, mark, 16);
+	result(before == 16 && !after, "vector registers are wiped with it");
+}
+
+#else
+
+static void test_registers(void)
+{
+	printf("ok %u - vector registers are wiped with it # SKIP not known on this machine\n", ++nr);
+}
+
+#endif
 
 /* A line of /proc/self/smaps about the mapping that holds @addr. */
 static bool smaps_line(const void *addr, const char *field, char *line, size_t size)
@@ -88,6 +179,8 @@ int main(void)
 	result(!sm, "and forgotten");
 	secmem_free(&none);
 	result(true, "freeing nothing is fine");
+	test_registers();
+	test_libcrypto();
 	printf("1..%u\n", nr);
 	return failed != 0;
 }
