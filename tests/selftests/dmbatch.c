@@ -10,7 +10,8 @@
  *
  *	create NAME			device without a table; returns "<major>:<minor>"
  *	load NAME TABLE			"<start> <length> <target> <args>"
- *	resume NAME, suspend NAME
+ *	resume NAME
+ *	suspend NAME [FLAG...]		noflush, nolockfs
  *	clear NAME			drop the inactive table
  *	remove NAME
  *	message NAME TEXT
@@ -85,6 +86,17 @@ static int create(const char *name, char *answer, size_t size)
 	if (!r)
 		snprintf(answer, size, "%u:%u", major(buffer.head.dev), minor(buffer.head.dev));
 	return r;
+}
+
+static int suspend(const char *name, const char *flags)
+{
+	uint32_t bits = DM_SUSPEND_FLAG;
+
+	if (strstr(flags, "noflush"))
+		bits |= DM_NOFLUSH_FLAG;
+	if (strstr(flags, "nolockfs"))
+		bits |= DM_SKIP_LOCKFS_FLAG;
+	return simple(name, DM_DEV_SUSPEND, bits);
 }
 
 static int load(const char *name, const char *table)
@@ -205,7 +217,7 @@ static int run(const char *command, const char *name, const char *text,
 	if (!strcmp(command, "resume"))
 		return simple(name, DM_DEV_SUSPEND, 0);
 	if (!strcmp(command, "suspend"))
-		return simple(name, DM_DEV_SUSPEND, DM_SUSPEND_FLAG);
+		return suspend(name, text);
 	if (!strcmp(command, "clear"))
 		return simple(name, DM_TABLE_CLEAR, 0);
 	if (!strcmp(command, "remove"))
