@@ -253,6 +253,7 @@ static noinline void plant_race_write(struct work_struct *work)
 
 	for (i = 0; i < RACE_ROUNDS; i++) {
 		shared++;
+		barrier(); /* or there would be one sum in the end */
 		cond_resched();
 	}
 }
@@ -265,6 +266,7 @@ static noinline void plant_race(void)
 	queue_work(system_unbound_wq, &work);
 	for (i = 0; i < RACE_ROUNDS; i++) {
 		take(shared);
+		barrier();
 		cond_resched();
 	}
 	flush_work(&work);

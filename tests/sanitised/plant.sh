@@ -34,7 +34,7 @@ leak)		FIRST='kmemleak: [0-9]+ new suspected memory leaks' ;;
 shift)		FIRST='UBSAN: shift-out-of-bounds in .*plant\.c' ;;
 array-bounds)	FIRST='UBSAN: array-index-out-of-bounds in .*plant\.c' ;;
 page)		FIRST='pagealloc: memory corruption' ;;
-race)		FIRST='BUG: KCSAN: data-race in plant_race(_write)? / plant_race' ;;
+race)		FIRST='BUG: KCSAN: data-race in plant_race.* / plant_race' ;;
 warning)	FIRST='WARNING: CPU: .* plant_warning' ;;
 *)		bail "no class $CLASS" ;;
 esac
