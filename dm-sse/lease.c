@@ -68,7 +68,7 @@ struct leased_key {
  *	these have passed the gate, which is closed or unused during changes.
  * @clock_offset: wall clock less seconds since boot, when we last looked
  * @gate: held by each bio under way; dead unless @state is DMSSE_LEASE_VALID
- * @lock: @state, @reason, @held and @nr_held
+ * @lock: changes of @state, @reason and @nr_held, which are read without it; @held
  * @state: see above
  * @reason: what key_validate() said when the lease lapsed
  * @held: bios that wait for another key
@@ -221,8 +221,9 @@ static void lapse(struct dmsse_lease *lease, unsigned int index, int reason)
 		percpu_ref_kill(&lease->gate);
 	else
 		queue_work(lease_wq, &lease->work);
-	lease->state = DMSSE_LEASE_LAPSING;
-	lease->reason = reason;
+	WRITE_ONCE(lease->reason, reason);
+	/* Who sees the state has its reason: pairs with dmsse_lease_state(). */
+	smp_store_release(&lease->state, DMSSE_LEASE_LAPSING);
 }
 
 /* The last bio is through; in whatever context that ended. */
@@ -258,7 +259,7 @@ static void finish_lapse(struct dmsse_lease *lease)
 		drop_key(&lease->key[i]);
 	}
 	spin_lock(&lease->lock);
-	lease->state = DMSSE_LEASE_LAPSED;
+	WRITE_ONCE(lease->state, DMSSE_LEASE_LAPSED);
 	spin_unlock(&lease->lock);
 	wake_up_all(&lease->settled);
 }
@@ -405,7 +406,7 @@ static bool hold(struct dmsse_lease *lease, struct bio *bio, bool first)
 			bio_list_add_head(&lease->held, bio);
 		else
 			bio_list_add(&lease->held, bio);
-		lease->nr_held++;
+		WRITE_ONCE(lease->nr_held, lease->nr_held + 1);
 		/* Who renewed the lease just now has not seen this one. */
 		if (lease->state == DMSSE_LEASE_VALID)
 			queue_work(lease_wq, &lease->work);
@@ -439,7 +440,7 @@ static struct bio *next_held(struct dmsse_lease *lease)
 	spin_lock(&lease->lock);
 	bio = bio_list_pop(&lease->held);
 	if (bio)
-		lease->nr_held--;
+		WRITE_ONCE(lease->nr_held, lease->nr_held - 1);
 	spin_unlock(&lease->lock);
 	return bio;
 }
@@ -577,7 +578,7 @@ void dmsse_lease_renew(struct dmsse_lease *lease)
 	spin_lock(&lease->lock);
 	if (lease->state == DMSSE_LEASE_LAPSED) {
 		pr_info("%s: each key is valid: I/O goes on\n", lease->sse->name);
-		lease->state = DMSSE_LEASE_VALID;
+		WRITE_ONCE(lease->state, DMSSE_LEASE_VALID);
 		smp_wmb(); /* keys and tfms first: pairs with dmsse_lease_enter() */
 		percpu_ref_reinit(&lease->gate);
 		queue_work(lease_wq, &lease->work);
@@ -611,7 +612,8 @@ int dmsse_lease_settle(struct dmsse_lease *lease)
  */
 enum dmsse_lease_state dmsse_lease_state(const struct dmsse_lease *lease)
 {
-	return lease ? READ_ONCE(lease->state) : DMSSE_LEASE_VALID;
+	/* Pairs with lapse(). */
+	return lease ? smp_load_acquire(&lease->state) : DMSSE_LEASE_VALID;
 }
 
 /**
