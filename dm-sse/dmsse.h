@@ -340,14 +340,17 @@ static inline void dmsse_count(struct dmsse_target *sse, enum dmsse_counter coun
 	this_cpu_add(sse->counters->value[counter], n);
 }
 
-/* Both of a read's or a write's; no interrupt counts these. */
+/*
+ * Both of a read's or a write's. Nobody else writes these, no interrupt either;
+ * sum_counter() reads them meanwhile.
+ */
 static inline void dmsse_count_data(struct dmsse_target *sse, enum dmsse_counter bios,
 				    enum dmsse_counter sectors, unsigned int nr_sectors)
 {
 	struct dmsse_counters *counters = get_cpu_ptr(sse->counters);
 
-	counters->value[bios]++;
-	counters->value[sectors] += nr_sectors;
+	WRITE_ONCE(counters->value[bios], counters->value[bios] + 1);
+	WRITE_ONCE(counters->value[sectors], counters->value[sectors] + nr_sectors);
 	put_cpu_ptr(sse->counters);
 }
 

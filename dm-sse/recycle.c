@@ -56,7 +56,7 @@ static struct page *pop(struct pile *pile, unsigned int order)
 
 	if (page) {
 		pile->top[order] = (struct page *)page_private(page);
-		pile->nr[order]--;
+		WRITE_ONCE(pile->nr[order], pile->nr[order] - 1);
 		set_page_private(page, 0);
 	}
 	return page;
@@ -112,7 +112,7 @@ void dmsse_recycle_put(struct page *page, unsigned int order)
 	if (!full) {
 		set_page_private(page, (unsigned long)pile->top[order]);
 		pile->top[order] = page;
-		pile->nr[order]++;
+		WRITE_ONCE(pile->nr[order], pile->nr[order] + 1);
 	}
 	spin_unlock_irqrestore(&pile->lock, flags);
 	if (full)

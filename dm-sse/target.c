@@ -236,7 +236,7 @@ static u64 sum_counter(const struct dmsse_target *sse, enum dmsse_counter counte
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		sum += per_cpu_ptr(sse->counters, cpu)->value[counter];
+		sum += READ_ONCE(per_cpu_ptr(sse->counters, cpu)->value[counter]);
 	return sum;
 }
 
