@@ -194,15 +194,16 @@ sync_points() {
 # Into CHOSEN those of LINES_ that are judged: all, or one by chance in each part of the
 # log, and the last. In a subshell bash would have a seed of its own.
 choose() {
-	local parts=$((POINTS - 1)) each i
+	local parts each i
 
 	CHOSEN=("${LINES_[@]}")
 	if [ "$POINTS" = all ] || [ "$POINTS" -ge ${#LINES_[@]} ]; then
 		return
 	fi
 	CHOSEN=()
+	parts=$((POINTS - 1))
+	each=$(((${#LINES_[@]} - 1) / parts))
 	for ((i = 0; i < parts; i++)); do
-		each=$(((${#LINES_[@]} - 1) / parts))
 		CHOSEN+=("${LINES_[i * each + RANDOM % each]}")
 	done
 	CHOSEN+=("${LINES_[-1]}")
