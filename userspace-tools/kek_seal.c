@@ -80,7 +80,7 @@ static void exec_creds(char **argv, const struct creds *c, pid_t parent)
 	char *unbuffered[NR_STDBUF + ARGS_MAX + 1] = { stdbuf, in, out };
 	size_t i;
 
-	for (i = 0; argv[i] && i < ARGS_MAX; i++)
+	for (i = 0; i < ARGS_MAX && argv[i]; i++)
 		unbuffered[NR_STDBUF + i] = argv[i];
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
 		_exit(127);
