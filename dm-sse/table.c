@@ -420,8 +420,9 @@ static bool is_layer_option(const char *word)
 
 /*
  * The keys of all layers. This comes first of all and goes through to the end,
- * so that no mistake anywhere in a line leaves a key in memory. An option that
- * lacks words is found out later.
+ * so that no mistake elsewhere in a line leaves a key in memory. An option that
+ * lacks words is found out later; a key in a line that lacks words before it is
+ * where nobody looks for one.
  */
 static int parse_keys(struct dmsse_params *params, unsigned int argc, char **argv,
 		      struct dmsse_error *err)
