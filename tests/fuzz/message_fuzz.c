@@ -12,19 +12,9 @@
 #include <linux/string.h>
 
 #include "table.h"
+#include "words.h"
 
 #define MAX_ARGS	16
-
-static unsigned int cut(char *text, char **argv)
-{
-	unsigned int argc = 0;
-	char *word;
-
-	while (argc < MAX_ARGS && (word = strsep(&text, " ")))
-		if (*word)
-			argv[argc++] = word;
-	return argc;
-}
 
 /* The words that the parser knows, in any letters, and references: no key. */
 static bool is_harmless(const char *word)
@@ -62,7 +52,7 @@ static void judge_taken(const struct dmsse_message *message, unsigned int nr_lay
 		return;
 	dmsse_key_ref_emit(&message->ref, ref, sizeof(ref));
 	snprintf(line, sizeof(line), "key set %s %s", dmsse_layer_name(message->first), ref);
-	if (dmsse_message_parse(&again, nr_layers, cut(line, argv), argv, &err) ||
+	if (dmsse_message_parse(&again, nr_layers, cut_words(line, argv, MAX_ARGS), argv, &err) ||
 	    again.first != message->first || again.ref.size != message->ref.size ||
 	    (message->ref.size && (again.ref.type != message->ref.type ||
 				   strcmp(again.ref.description, message->ref.description))))
@@ -84,7 +74,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	line = malloc(size);
 	memcpy(line, data + 1, size - 1);
 	line[size - 1] = '\0';
-	argc = cut(line, argv);
+	argc = cut_words(line, argv, MAX_ARGS);
 	if (dmsse_message_parse(&message, nr_layers, argc, argv, &err))
 		judge_refusal(argc, argv, &err);
 	else

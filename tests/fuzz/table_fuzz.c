@@ -10,19 +10,9 @@
 #include <linux/string.h>
 
 #include "table.h"
+#include "words.h"
 
 #define MAX_ARGS	32
-
-static unsigned int cut(char *text, char **argv)
-{
-	unsigned int argc = 0;
-	char *word;
-
-	while (argc < MAX_ARGS && (word = strsep(&text, " ")))
-		if (*word)
-			argv[argc++] = word;
-	return argc;
-}
 
 /* One line, with words in it that others chose. */
 static void judge_refusal(const struct dmsse_error *err)
@@ -48,7 +38,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 
 	memcpy(line, data, size);
 	line[size] = '\0';
-	r = dmsse_table_parse(&params, cut(line, argv), argv, &err);
+	r = dmsse_table_parse(&params, cut_words(line, argv, MAX_ARGS), argv, &err);
 	if (r) {
 		judge_refusal(&err);
 		free(line);
@@ -59,7 +49,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	second = malloc(room);
 	dmsse_table_emit(&params, first, room);
 	memcpy(second, first, room);
-	if (dmsse_table_parse(&params, cut(second, argv), argv, &err))
+	if (dmsse_table_parse(&params, cut_words(second, argv, MAX_ARGS), argv, &err))
 		abort();
 	free(line);
 	line = malloc(room);

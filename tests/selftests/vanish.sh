@@ -104,23 +104,28 @@ below() {
 	echo "0 $1 linear $DISK 0"
 }
 
+# From now on it is this, whatever I/O is under way.
+put_below() {
+	dmsetup load dmsse-below --table "$1"
+	dmsetup suspend --noflush --nolockfs dmsse-below
+	dmsetup resume dmsse-below
+}
+
+# ... than BEFORE
+more_errors() {
+	[ "$(word $DEV io_errors)" -gt "$BEFORE" ]
+}
+
 dm_create dmsse-below "$(below "$SECTORS")" || bail "no linear"
 NAME="shorter below"
 create $BELOW "$SECTORS"
 load_start
 FAILED=0
 for ((i = 0; i < TIMES; i++)); do
-	before=$(word $DEV io_errors)
-	dmsetup load dmsse-below --table "$(below $((1024 + i * 8)))"
-	dmsetup suspend --noflush --nolockfs dmsse-below
-	dmsetup resume dmsse-below
-	_more() {
-		[ "$(word $DEV io_errors)" -gt "$before" ]
-	}
-	wait_for 60 _more || FAILED=1
-	dmsetup load dmsse-below --table "$(below "$SECTORS")"
-	dmsetup suspend --noflush --nolockfs dmsse-below
-	dmsetup resume dmsse-below
+	BEFORE=$(word $DEV io_errors)
+	put_below "$(below $((1024 + i * 8)))"
+	wait_for 60 more_errors || FAILED=1
+	put_below "$(below "$SECTORS")"
 	load_goes_on || FAILED=1
 done
 is "$NAME, $TIMES times: what is beyond fails, and then goes on" $FAILED 0
@@ -158,14 +163,10 @@ NAME="errors below"
 load_start
 FAILED=0
 for ((i = 0; i < TIMES; i++)); do
-	before=$(word $DEV io_errors)
-	dmsetup load dmsse-below --table "0 $SECTORS error"
-	dmsetup suspend --noflush --nolockfs dmsse-below
-	dmsetup resume dmsse-below
-	wait_for 60 _more || FAILED=1
-	dmsetup load dmsse-below --table "$(below "$SECTORS")"
-	dmsetup suspend --noflush --nolockfs dmsse-below
-	dmsetup resume dmsse-below
+	BEFORE=$(word $DEV io_errors)
+	put_below "0 $SECTORS error"
+	wait_for 60 more_errors || FAILED=1
+	put_below "$(below "$SECTORS")"
 	load_goes_on || FAILED=1
 done
 is "$NAME, $TIMES times: all fails, and then goes on" $FAILED 0
