@@ -12,7 +12,8 @@
  *	outer <cipher> <key> <iv_offset>
  *	key_lease <error|queue>
  *
- * Nothing here quotes the key argument: somebody may have put a key there.
+ * Nothing here quotes the key argument, or a word that may be a key: somebody may
+ * have put one there.
  */
 #include <linux/ctype.h>
 #include <linux/errno.h>
@@ -418,16 +419,27 @@ static bool is_layer_option(const char *word)
 	return !strcasecmp(word, dmsse_layer_name(1));
 }
 
+/* AES-128's key in hexadecimal, the shortest that there is; no other word is like it. */
+#define SHORTEST_HEX_KEY	32
+
+static bool is_hex_key(const char *word)
+{
+	size_t digits = 0;
+
+	while (isxdigit(word[digits]))
+		digits++;
+	return digits >= SHORTEST_HEX_KEY && !word[digits];
+}
+
 /*
  * The keys of all layers. This comes first of all and goes through to the end,
- * so that no mistake elsewhere in a line leaves a key in memory. An option that
- * lacks words is found out later; a key in a line that lacks words before it is
- * where nobody looks for one.
+ * so that no mistake elsewhere in a line leaves a key in memory, or has it quoted:
+ * where words are missing or too many, a key is where nobody looks for one.
  */
 static int parse_keys(struct dmsse_params *params, unsigned int argc, char **argv,
 		      struct dmsse_error *err)
 {
-	int outer = 0, inner = 0;
+	int outer = 0, inner = 0, other = 0;
 	unsigned int i;
 
 	for (i = MANDATORY_ARGS; i < argc; i++) {
@@ -440,7 +452,17 @@ static int parse_keys(struct dmsse_params *params, unsigned int argc, char **arg
 	}
 	if (argc > 1)
 		inner = parse_layer_key(params, 0, argv[1], err);
-	return inner ?: outer;
+	for (i = 0; i < argc; i++) {
+		if (!is_hex_key(argv[i]))
+			continue;
+		memzero_explicit(argv[i], strlen(argv[i]));
+		if (!inner && !outer)
+			dmsse_err(err,
+				  "word %u looks like a key: a key is a keyring reference ':<bytes>:<type>:<description>', and follows its cipher",
+				  i + 1);
+		other = -EINVAL;
+	}
+	return inner ?: outer ?: other;
 }
 
 /* "<cipher> <key> <iv_offset>", of which parse_keys() has seen the key. */
@@ -650,7 +672,8 @@ static int check_options(const struct dmsse_params *params, struct dmsse_error *
  * @argv: the arguments, those after "sse"
  * @err: why they were refused
  *
- * A key argument that is no reference is wiped in @argv.
+ * A key argument that is no reference is wiped in @argv, and so is each word that
+ * looks like a key in hexadecimal.
  *
  * Context: any.
  * Return: 0, -EINVAL for a line that is wrong, or -EOPNOTSUPP for one that

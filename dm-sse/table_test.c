@@ -562,6 +562,7 @@ struct bad_line {
 #define NEED_IV		"cipher needs an IV: use plain, plain64, plain64be or essiv:<hash>"
 #define NEED_CAPI_IV	"cipher needs an IV: 'capi:<algorithm>-<iv>', as in 'capi:xts(aes)-plain64'"
 #define NOT_A_KEY	"key must be a keyring reference ':<bytes>:<type>:<description>', a key itself is not taken"
+#define LIKE_A_KEY(n)	"word " n " looks like a key: a key is a keyring reference ':<bytes>:<type>:<description>', and follows its cipher"
 #define INCOMPLETE	"key reference is incomplete: use ':<bytes>:<type>:<description>'"
 #define KEY_SIZE	"size in the key reference must be a number of bytes from 1 to 256"
 #define KEY_TYPE	"unknown key type: use logon, user, encrypted or trusted"
@@ -572,6 +573,7 @@ struct bad_line {
 #define LEASE_WORDS	"option 'key_lease' has two words: key_lease <error|queue>"
 #define LEASE_KEY	"key_lease needs a key that can end: a keyring reference, not '-'"
 #define REST		" " REF64 " 0 253:0 0"
+#define HEX32		"00112233445566778899AABBCCDDEEFF"
 #define HEX64		"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 static const struct bad_line bad_lines[] = {
@@ -629,6 +631,12 @@ static const struct bad_line bad_lines[] = {
 	/* However short or wrong the rest is: the key is looked at first. */
 	{ "aes-xts-plain64 " HEX64, NOT_A_KEY },
 	{ "nonsense " HEX64 " x y z", NOT_A_KEY },
+	/* Where it is for want of a word, or of one too many. */
+	{ HEX64 " 0 253:0 0", NOT_A_KEY },
+	{ HEX64 " " REF64 " 0 253:0 0", LIKE_A_KEY("1") },
+	{ "aes-xts-plain64 " REF64 " " HEX64 " 253:0 0", LIKE_A_KEY("3") },
+	{ "aes-xts-plain64" REST " 3 outer " HEX64 " 0", "outer layer: " NOT_A_KEY },
+	{ "aes-xts-plain64" REST " 1 " HEX32, LIKE_A_KEY("7") },
 	{ "aes-xts-plain64 : 0 253:0 0", INCOMPLETE },
 	{ "aes-xts-plain64 :64 0 253:0 0", INCOMPLETE },
 	{ "aes-xts-plain64 :64:logon 0 253:0 0", INCOMPLETE },
@@ -677,8 +685,8 @@ static const struct bad_line bad_lines[] = {
 	{ "aes-xts-plain64" REST " 1 allow_discards:1", "unknown option 'allow_discards:1'" },
 	{ "aes-xts-plain64" REST " 1 sector_size", "unknown option 'sector_size'" },
 	{ "aes-xts-plain64" REST
-	  " 1 0123456789012345678901234567890123456789012345678901234567890123",
-	  "unknown option '012345678901234567890123456789012345678901234567'" },
+	  " 1 x123456789012345678901234567890123456789012345678901234567890123",
+	  "unknown option 'x12345678901234567890123456789012345678901234567'" },
 	{ "aes-xts-plain64" REST " 2 allow_discards allow_discards",
 	  "option 'allow_discards' is given twice" },
 	{ "aes-xts-plain64" REST " 2 sector_size:4096 sector_size:4096",
@@ -839,6 +847,7 @@ static void test_every_key_is_wiped(struct kunit *test)
 		{ "aes-xts-plain64 " REF64 " 0 253:0 0 outer x " HEX64 " 0", { 7 } },
 		{ "aes-xts-plain64 " REF64 " 0 253:0 0 1 allow_nothing OUTER x " HEX64, { 9 } },
 		{ "x " HEX64 " 0 253:0 0 8 " OUTER " 0 outer x " HEX64 " 0", { 1, 12 } },
+		{ "aes-xts-plain64 " REF64 " " HEX64 " 0 253:0 0 3 outer " HEX64 " 0", { 2, 8 } },
 	};
 	struct words *words = new_words(test);
 	size_t i, j;

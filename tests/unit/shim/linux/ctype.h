@@ -17,4 +17,11 @@ static inline int iscntrl(int c)
 	return byte < ' ' || byte == 0x7f;
 }
 
+static inline int isxdigit(int c)
+{
+	unsigned char byte = c;
+
+	return (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'f');
+}
+
 #endif
