@@ -183,7 +183,8 @@ make_disk LOOP 16
 create "$LOOP" "$(sectors "$LOOP")"
 FILE=$(losetup -n -O BACK-FILE "$LOOP")
 load_start
-truncate -s 1M "$FILE"
+# Half of what the load is for.
+truncate -s $((BYTES / 2)) "$FILE"
 losetup -c "$LOOP"
 check "$NAME shrinks: its I/O fails" wait_for 60 has_errors
 # A lazy removal: it stays while somebody has it.
