@@ -110,27 +110,38 @@ static bool find_cache(const struct dm_mapping *m, struct cache_stack *s)
 	return found;
 }
 
-/* One whose close was cut off: the disk is gone, its cache isn't. *@found: there was one. */
+/*
+ * What is left where an open or a close was cut off: a mapping that never got its table,
+ * or a cache whose disk is gone, or both. *@found: there was such.
+ */
 static int close_left(const char *name, bool *found)
 {
 	struct reason why = { 0 }, ignored;
 	struct cache_stack s;
 	struct dm_mapping m;
-	bool exists;
-	int rc;
+	bool exists, empty, cached;
+	int rc, err;
 
 	*found = false;
 	rc = dm_ready();
 	if (rc || dm_query(name, &m))
 		return rc;
 	exists = m.exists;
+	empty = dm_is_left(&m);
 	dm_mapping_free(&m);
-	if (exists || !cache_stack_find_left(name, &s))
-		return RC_OK;
-	*found = true;
-	lease_drop(name);
-	registry_drop_mapping(name, &ignored);
-	return cache_close(name, &s, &why) ? reason_say(&why) : RC_OK;
+	if (empty) {
+		err = dm_remove(name, false);
+		if (err)
+			return diag_kernel_refusal("Removing the empty device", err, NULL);
+		exists = false;
+	}
+	cached = !exists && cache_stack_find_left(name, &s);
+	*found = empty || cached;
+	if (*found) {
+		lease_drop(name);
+		registry_drop_mapping(name, &ignored);
+	}
+	return cached && cache_close(name, &s, &why) ? reason_say(&why) : RC_OK;
 }
 
 static int cancel_deferred(const char *name, const struct dm_mapping *m)

@@ -211,6 +211,12 @@ void dm_mapping_free(struct dm_mapping *m)
 	m->info = NULL;
 }
 
+bool dm_is_left(const struct dm_mapping *m)
+{
+	return m->exists && !m->nr_targets && !m->in_use &&
+	       !strncmp(m->uuid, DMSSE_UUID_PREFIX, strlen(DMSSE_UUID_PREFIX));
+}
+
 const char *dm_name(const char *arg)
 {
 	const char *dir = dm_dir();
@@ -239,6 +245,10 @@ int dm_find(const char *name, struct dm_mapping *m)
 		return diag_kernel_refusal("Looking at the mapping", err, NULL);
 	if (!m->exists)
 		return diag_fail(RC_DEVICE, "Device %s is not active.", name);
+	if (dm_is_left(m)) {
+		dm_mapping_free(m);
+		return diag_fail(RC_DEVICE, DM_LEFT_ADVICE, name, name);
+	}
 	if (m->nr_targets != 1 || strcmp(m->target, DMSSE_TARGET)) {
 		rc = diag_fail(RC_DEVICE, "Device %s is not a mapping of target sse, but of %s.%s", name,
 			       m->nr_targets ? m->target : "none (it has no table)",

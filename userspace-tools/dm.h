@@ -38,6 +38,14 @@ int dm_target_version(const char *target, char *version, unsigned int size);
 /* Errno; a mapping that doesn't exist is no error. */
 int dm_query(const char *name, struct dm_mapping *m);
 void dm_mapping_free(struct dm_mapping *m);
+/*
+ * Is it one of ours that has no table: what a command left that was killed while it
+ * made a mapping? It may be one that is being made, too.
+ */
+bool dm_is_left(const struct dm_mapping *m);
+/* Of which the name is said twice. */
+#define DM_LEFT_ADVICE	"Device %s has no table: what made it was cut off.\n" \
+			"'ssesetup close %s' removes it."
 
 /*
  * Looks for an sse mapping; an enum exit_code, with advice if there is none

@@ -158,7 +158,9 @@ int mapping_name_is_free(const char *name)
 	err = dm_query(name, &m);
 	if (err)
 		return diag_kernel_refusal("Looking for a mapping of that name", err, NULL);
-	if (m.exists)
+	if (dm_is_left(&m))
+		rc = diag_fail(RC_BUSY, DM_LEFT_ADVICE, name, name);
+	else if (m.exists)
 		rc = diag_fail(RC_BUSY, "Device %s already exists.", name);
 	dm_mapping_free(&m);
 	return rc;

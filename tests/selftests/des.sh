@@ -216,6 +216,12 @@ check "... is JSON" json_ok "$OUT"
 right "close" close "$MAP"
 is "... no key stays" "$(key_lines "$MAP")" ""
 wrong 4 "not active" close "$MAP"
+# As if it had been killed before it gave the mapping its table.
+dmsetup create "$MAP" --notable --uuid "DMSSE-LUKS2-6d0c2b4e0f544d0c9d351b2f64a2c0de-$MAP"
+wrong 5 "has no table: .*ssesetup close $MAP" open "$DISK" "$MAP"
+wrong 4 "has no table: .*ssesetup close $MAP" status "$MAP"
+right "close removes what an open that was cut off has left" close "$MAP"
+wrong 4 "not active" close "$MAP"
 right "open again" open "$DISK" "$MAP"
 check "... the data are there" holds "$MAP" 4 one
 right "suspend" suspend "$MAP"
