@@ -120,7 +120,8 @@ learn_keks()
 			from_state "/lib/platform/$set/$file" "$work/kek" || return 1
 			if [[ $file = *.cred ]]; then
 				from_state /systemd/credential.secret "$work/credential.secret"
-				chmod 600 "$work/credential.secret"
+				# It is taken with no other permissions.
+				chmod 400 "$work/credential.secret"
 				SYSTEMD_CREDENTIAL_SECRET=$work/credential.secret systemd-creds decrypt \
 					--name="dm-sse.platform.$set.${file%.*}" "$work/kek" - \
 					> "$work/keks/$set.${file%.*}" || return 1

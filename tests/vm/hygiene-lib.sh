@@ -195,7 +195,7 @@ swap_out() {
 	grep -E 'VmLck|VmSwap' "/proc/$OPENING/status" | sed 's/^/# before: /'
 	while echo 4M >"$group/memory.reclaim"; do :; done 2>/dev/null
 	grep -E 'VmLck|VmSwap' "/proc/$OPENING/status" | sed 's/^/# after: /'
-	check "the helper was swapped out" grep -E 'VmSwap: +[1-9]' "/proc/$OPENING/status"
+	check "the helper was swapped out" grep -E 'VmSwap:[[:space:]]+[1-9]' "/proc/$OPENING/status"
 	sync
 	at swapped
 	kill "$shell"
