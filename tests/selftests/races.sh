@@ -145,7 +145,7 @@ actor() {
 	RANDOM=$(((SEED + $2 * 7919 + ROUND * 104729) % 32768))
 	{ coproc DM { exec "$DMBATCH"; }; } 2>/dev/null
 	DM_RUNS=$DM_PID
-	while [ $SECONDS -lt "$END" ] || [ $turns -lt 3 ]; do
+	while [ $SECONDS -lt "$END" ] || [ $turns -lt 3 ] || is_needed; do
 		"act_$ACTOR"
 		turns=$((turns + 1))
 	done
@@ -153,6 +153,11 @@ actor() {
 	fd=${DM[1]}
 	exec {fd}>&-
 	wait "$DM_RUNS"
+}
+
+# Who mends is, by whoever hasn't come to an end: a suspend waits for what waits for a key.
+is_needed() {
+	[ "$ACTOR" = mend ] && [ ! -e "$WORK/ended" ]
 }
 
 # ERRNOS COMMAND NAME [TEXT]: these errnos, or none, are right
@@ -235,9 +240,13 @@ grow() {
 	[ "$LENGTH" -lt "$SECTORS" ] || return
 	LENGTH=$((LENGTH + SECTORS / 16))
 	[ "$LENGTH" -le "$SECTORS" ] || LENGTH=$SECTORS
-	dm "$ELSE" load $LOWER "0 $LENGTH linear $DISK 0"
-	dm "EINVAL|$ELSE" suspend $LOWER
-	dm "$ELSE" resume $LOWER
+	# Device-mapper refuses a table if another one resumes the device just then, and
+	# drops it.
+	until dm "$ELSE" load $LOWER "0 $LENGTH linear $DISK 0"
+	      dm "EINVAL|$ELSE" suspend $LOWER
+	      dm "EINVAL|$ELSE" resume $LOWER; do
+		[ "$DM_ERRNO" = EINVAL ] || return
+	done
 	load
 	suspend random
 	resume
@@ -450,17 +459,21 @@ settle() {
 }
 
 start_actors() {
-	local actor n=0
+	local actor n=0 mender=
 
 	ACTORS=()
+	rm -f "$WORK/ended"
 	for actor; do
 		actor "$actor" $((n += 1)) 2>"$WORK/actor.$actor" &
 		ACTORS+=($!)
+		[ "$actor" != mend ] || mender=$!
 	done
 	at_exit "kill ${ACTORS[*]} 2>/dev/null || :"
 	for actor in "${ACTORS[@]}"; do
-		wait "$actor"
+		[ "$actor" = "$mender" ] || wait "$actor"
 	done
+	: >"$WORK/ended"
+	[ -z "$mender" ] || wait "$mender"
 }
 
 configure() {
