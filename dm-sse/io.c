@@ -150,7 +150,11 @@ static void queue_read(struct dmsse_io *io)
 	queue_on(io->sse->wq, io, io->part ? dmsse_crypt_left(&io->crypt) : 0);
 }
 
-/* To go on with one that is queued already tells nothing about idle CPUs. */
+/*
+ * To go on with one that is queued already tells nothing about idle CPUs. The work
+ * item's function may not have returned by now, but from where dmsse_crypt_run() has
+ * left a request to a driver it touches nothing of @io, and nor does the workqueue.
+ */
 static void resume_read(struct dmsse_crypt *crypt)
 {
 	struct dmsse_io *io = container_of(crypt, struct dmsse_io, crypt);
