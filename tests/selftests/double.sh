@@ -180,6 +180,10 @@ while IFS= read -r entry; do
 	case $entry in '' | '#'*) continue ;; esac
 	split "$entry"
 	expand "${FIELD[2]}"
+	if [[ $EXPANDED = *'cts('* ]] && ! have_module cts; then
+		skip "line '$EXPANDED'" "this kernel has no cts"
+		continue
+	fi
 	batch mark "$CASE_MARK${#TITLE[@]}"
 	batch load dmsse-two "0 2048 sse $EXPANDED"
 	batch clear dmsse-two

@@ -310,7 +310,7 @@ _on_exit() {
 		diag "$TAP_N results, planned ${TAP_PLAN:-none}: the script ended early"
 		exit 1
 	fi
-	diag "$DMSSE_NAME: $((TAP_N - TAP_FAILED - TAP_SKIPPED)) passed, $TAP_FAILED failed, $TAP_SKIPPED skipped"
+	diag "$DMSSE_NAME: $((TAP_N - TAP_FAILED - TAP_SKIPPED)) passed, $TAP_FAILED failed, $TAP_SKIPPED skipped, $SECONDS s"
 	[ "$TAP_FAILED" = 0 ] || exit 1
 	# The result every script gets for free doesn't make a run out of nothing.
 	[ "$TAP_SKIPPED" -lt $((TAP_N - 1)) ] || exit 4
