@@ -240,12 +240,12 @@ grow() {
 	[ "$LENGTH" -lt "$SECTORS" ] || return
 	LENGTH=$((LENGTH + SECTORS / 16))
 	[ "$LENGTH" -le "$SECTORS" ] || LENGTH=$SECTORS
-	# Device-mapper refuses a table if another one resumes the device just then, and
-	# drops it.
-	until dm "$ELSE" load $LOWER "0 $LENGTH linear $DISK 0"
-	      dm "EINVAL|$ELSE" suspend $LOWER
-	      dm "EINVAL|$ELSE" resume $LOWER; do
-		[ "$DM_ERRNO" = EINVAL ] || return
+	# Device-mapper refuses and drops a table if another one resumes the device just
+	# then, and the other may be who is told.
+	until [ "$(sectors $BELOW)" = "$LENGTH" ]; do
+		dm "$ELSE" load $LOWER "0 $LENGTH linear $DISK 0"
+		dm "EINVAL|$ELSE" suspend $LOWER
+		dm "EINVAL|$ELSE" resume $LOWER
 	done
 	load
 	suspend random
@@ -313,7 +313,7 @@ await_lapse() {
 act_below() {
 	dm "EINVAL|$ELSE" suspend $LOWER noflush
 	nap $((RANDOM % 20))
-	dm "$ELSE" resume $LOWER
+	dm "EINVAL|$ELSE" resume $LOWER
 	nap $((RANDOM % 300))
 }
 
