@@ -125,31 +125,55 @@ static void look(const struct index *ix, const uint8_t *image, size_t size, size
 	}
 }
 
+static int compare(size_t a, size_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
 static int by_address(const void *a, const void *b)
 {
 	const struct hit *ha = a, *hb = b;
 
-	if (ha->address != hb->address)
-		return ha->address < hb->address ? -1 : 1;
+	return compare(ha->address, hb->address);
+}
+
+static int by_length(const void *a, const void *b)
+{
+	const struct hit *ha = a, *hb = b;
+
 	if (ha->length != hb->length)
-		return ha->length > hb->length ? -1 : 1;
+		return compare(hb->length, ha->length);
+	if (ha->address != hb->address)
+		return compare(ha->address, hb->address);
 	return ha->form < hb->form ? -1 : ha->form > hb->form;
+}
+
+/* Bytes of @hit before, or behind, @longer, whichever are more. */
+static size_t sticks_out(const struct hit *hit, const struct hit *longer)
+{
+	size_t before = hit->address < longer->address ? longer->address - hit->address : 0;
+	size_t end = hit->address + hit->length, longer_end = longer->address + longer->length;
+	size_t behind = end > longer_end ? end - longer_end : 0;
+
+	return before > behind ? before : behind;
 }
 
 static void drop_contained(struct hits *hits)
 {
-	size_t i, to = 0, end = 0;
+	size_t i, other, to = 0;
 
 	if (!hits->nr)
 		return;
-	qsort(hits->list, hits->nr, sizeof(*hits->list), by_address);
+	qsort(hits->list, hits->nr, sizeof(*hits->list), by_length);
 	for (i = 0; i < hits->nr; i++) {
-		if (hits->list[i].address + hits->list[i].length <= end)
-			continue;
-		end = hits->list[i].address + hits->list[i].length;
-		hits->list[to++] = hits->list[i];
+		for (other = 0; other < to; other++)
+			if (sticks_out(&hits->list[i], &hits->list[other]) < WINDOW)
+				break;
+		if (other == to)
+			hits->list[to++] = hits->list[i];
 	}
 	hits->nr = to;
+	qsort(hits->list, hits->nr, sizeof(*hits->list), by_address);
 }
 
 void image_search(const uint8_t *image, size_t size, const struct forms *forms, struct hits *hits)

@@ -19,7 +19,9 @@ struct hits {
 
 /*
  * All that is in the image, by address. What is part of a longer piece is left
- * out: a key is the beginning of its own schedule.
+ * out, and so is what goes beyond it by less than WINDOW bytes, which may be by
+ * chance: a key is the beginning of its own schedule, and the end of the inverse one,
+ * in which another byte comes before it.
  */
 void image_search(const uint8_t *image, size_t size, const struct forms *forms, struct hits *hits);
 

@@ -169,7 +169,7 @@ static void test_refused(void)
 static void test_contained(void)
 {
 	struct forms forms = { 0 };
-	uint8_t schedule[AES_SCHEDULE_MAX], key[32];
+	uint8_t schedule[AES_SCHEDULE_MAX], key[32], secret[32];
 	struct hits hits;
 
 	fill(key, sizeof(key), 3);
@@ -184,6 +184,20 @@ static void test_contained(void)
 	result(hits.nr == 1 && !strcmp(hits.list[0].form->how, "round keys") &&
 	       hits.list[0].length == sizeof(schedule),
 	       "a key in its own schedule is no second one", "");
+	free(hits.list);
+
+	/* As if it were the end of another form, of which one byte is there by chance. */
+	memcpy(secret, schedule + 100, sizeof(secret));
+	memcpy(secret + 16, schedule, 16);
+	forms_add(&forms, "other", "bytes", secret, sizeof(secret));
+	image[4095] = secret[15];
+	image_search(image, sizeof(image), &forms, &hits);
+	result(hits.nr == 1 && hits.list[0].address == 4096, "nor with a byte before it", "");
+	free(hits.list);
+	memcpy(image + 4096 - 16, secret, 16);
+	image_search(image, sizeof(image), &forms, &hits);
+	result(hits.nr == 2 && hits.list[0].address == 4096 - 16 && hits.list[0].length == 32,
+	       "unless there is a piece more", "");
 	free(hits.list);
 	forms_free(&forms);
 }
