@@ -7,16 +7,32 @@
 #include "fuzz.h"
 #include "kek.h"
 
-/* Percent signs may hide a PIN's name, and hide the PIN: these are the plain ones. */
+#define PIN_NAME	"pin-value="
+
+/*
+ * The PIN in a URI, or NULL. What is called so in the value of another attribute is
+ * none. Percent signs may hide a PIN's name, and hide the PIN: this is a plain one.
+ */
+static const char *pin_of(const char *uri)
+{
+	const char *name;
+
+	if (strncmp(uri, "pkcs11:", 7))
+		return NULL;
+	for (name = strstr(uri, PIN_NAME); name; name = strstr(name + 1, PIN_NAME))
+		if (name == uri + 7 || strchr(";?&", name[-1]))
+			return name + strlen(PIN_NAME);
+	return NULL;
+}
+
 static void judge_pin(const char *uri, const struct reason *why)
 {
-	const char *pin = strstr(uri, "pin-value=");
+	const char *pin = pin_of(uri);
 	char part[200];
 	size_t len;
 
-	if (!pin || strncmp(uri, "pkcs11:", 7))
+	if (!pin)
 		return;
-	pin += strlen("pin-value=");
 	len = strcspn(pin, ";&?");
 	/* A short one may be in the words of any refusal. */
 	if (len < 6 || len >= sizeof(part))
@@ -43,8 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			judge_reason(rc, &why);
 		judge_pin(config.uri, &why);
 	} else {
-		judge(strncmp(config.uri, "pkcs11:", 7) || !strstr(config.uri, "pin-value="),
-		      "a PIN is taken", config.uri);
+		judge(!pin_of(config.uri), "a PIN is taken", config.uri);
 		judge(kek_uri_is_customer(config.uri) == !!strncmp(config.uri, "platform:", 9),
 		      "whose key?", config.uri);
 	}
