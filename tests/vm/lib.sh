@@ -12,6 +12,9 @@ rig_cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/dm-sse
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export PATH
 
+# What one test builds others install, whatever is secret to the one.
+umask 022
+
 die()
 {
 	echo "${0##*/}: $*" >&2
