@@ -10,7 +10,7 @@
 
 load_module
 make_disk DISK 8 null discard=1
-make_disk COPY 8 null
+make_disk COPY 8 null discard=1
 SECTORS=$(sectors "$DISK")
 HALF=$((SECTORS / 2))
 DEV=dmsse-racer

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Inside User Mode Linux: loads a module built with DMSSE_KUNIT=y, which runs
+# Inside User Mode Linux, or another guest: loads a module built with DMSSE_KUNIT=y, which runs
 # its suites, and gives one line for each case of each of them.
 #
 # argv: a seed for the random cases (0: by chance) and how many of these.
@@ -14,7 +14,11 @@ seed=${1:-0}
 rounds=${2:-2000}
 
 echo "TAP version 13"
-if ! insmod "${DMSSE_MODULE:?}" test_seed="$seed" test_rounds="$rounds"; then
+# What it wants is built in here, and in modules elsewhere.
+for module in $(modinfo -F depends "${DMSSE_MODULE:?}" | tr ',' ' '); do
+	modprobe -q "$module"
+done
+if ! insmod "$DMSSE_MODULE" test_seed="$seed" test_rounds="$rounds"; then
 	echo "1..1"
 	echo "not ok 1 - the module can be loaded"
 	exit 1
