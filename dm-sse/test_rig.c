@@ -575,6 +575,7 @@ static int test_crypt(struct skcipher_request *req)
 {
 	struct test_request *test = skcipher_request_ctx(req);
 	struct rig_plan *plan = &dmsse_rig_plan;
+	const enum manner manner = plan->manner;
 
 	if (req->base.flags & CRYPTO_TFM_REQ_MAY_SLEEP)
 		plan->slept_atomically = true;
@@ -583,7 +584,7 @@ static int test_crypt(struct skcipher_request *req)
 		wake_up_var(&plan->others);
 	}
 	test->req = req;
-	test->manner = plan->manner;
+	test->manner = manner;
 	if (atomic_inc_return(&plan->requests) == plan->fail_at) {
 		plan->failed_iv = get_unaligned_le64(req->iv);
 		test->result = plan->error;
@@ -592,14 +593,15 @@ static int test_crypt(struct skcipher_request *req)
 	}
 	take_time(plan->takes_ns);
 
-	switch (test->manner) {
+	switch (manner) {
 	case AT_ONCE:
 		return test->result;
 	case LATER:
 	case BACKLOG:
 		INIT_WORK(&test->work, test_work);
 		queue_work(dmsse_rig_queue, &test->work);
-		return test->manner == BACKLOG ? -EBUSY : -EINPROGRESS;
+		/* It may have been completed by now, and @test be gone. */
+		return manner == BACKLOG ? -EBUSY : -EINPROGRESS;
 	case EARLY:
 		local_bh_disable();
 		complete_request(test);
