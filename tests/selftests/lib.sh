@@ -245,6 +245,7 @@ at_exit() {
 }
 
 # What the kernel says only if something is wrong, one expression a line.
+_not_ours=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/not-ours.awk
 _complaints=$(grep -v -e '^#' -e '^$' "$(dirname "${BASH_SOURCE[0]}")/complaints") || exit 1
 
 _snapshot() {
@@ -351,7 +352,8 @@ dmesg_judge() {
 	local mark=judged$((++DMSSE_MARKS))
 
 	dmesg_mark "$mark"
-	dmesg_since "$DMSSE_JUDGED" | grep -E "$_complaints" >>"$WORK/complaints"
+	dmesg_since "$DMSSE_JUDGED" | awk -f "$_not_ours" |
+		grep -E "$_complaints" >>"$WORK/complaints"
 	DMSSE_JUDGED=$mark
 }
 
