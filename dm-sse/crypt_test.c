@@ -676,6 +676,7 @@ static void test_pair_fitness(struct kunit *test)
 		struct dmsse_params *params = kunit_kzalloc(test, sizeof(*params), GFP_KERNEL);
 		struct dmsse_error err = {};
 		bool refused = c->message && (c->hopeless || !(allowed & 2));
+		int r;
 
 		KUNIT_ASSERT_NOT_NULL(test, stack);
 		KUNIT_ASSERT_NOT_NULL(test, params);
@@ -683,7 +684,12 @@ static void test_pair_fitness(struct kunit *test)
 		dmsse_insecure_ciphers = allowed & 1;
 		if (allowed & 2)
 			params->flags |= DMSSE_ALLOW_SAME_CIPHER;
-		KUNIT_EXPECT_EQ(test, dmsse_stack_init(stack, params, &err), refused ? -EINVAL : 0);
+		r = dmsse_stack_init(stack, params, &err);
+		if (r == -ELOOP) {
+			dmsse_stack_destroy(stack);
+			kunit_skip(test, "%s", err.text);
+		}
+		KUNIT_EXPECT_EQ(test, r, refused ? -EINVAL : 0);
 		KUNIT_EXPECT_STREQ(test, err.text, refused ? c->message : "");
 		dmsse_stack_destroy(stack);
 	}
