@@ -118,6 +118,7 @@ int dmsse_ref_crypt(const struct rig *rig, u64 sector, u8 *buf, size_t size, boo
 int dmsse_rig_params(const struct rig_config *config, struct dmsse_params *params,
 		     struct dmsse_error *err);
 void dmsse_rig_set_key(struct kunit *test, struct rig *rig, unsigned int index, unsigned int size);
+bool dmsse_rig_not_stacked(int r, const struct dmsse_error *err);
 struct rig *dmsse_rig_create(struct kunit *test, const struct rig_config *config, u64 inner_offset,
 			     u64 outer_offset, u64 *state);
 struct dmsse_crypt *dmsse_rig_new_crypt(struct rig *rig, unsigned int shift);

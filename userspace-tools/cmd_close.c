@@ -206,9 +206,12 @@ int cmd_close(const struct options *o, int argc, char **argv)
 		return diag_fail(RC_PARAM, "--deferred and --cancel-deferred exclude each other.");
 	if (opt_given(o, OPT_TEST_ARGS))
 		return RC_OK;
-	rc = close_left(name, &left);
-	if (rc || left)
-		return rc;
+	/* Which has nothing to be cancelled. */
+	if (!opt_given(o, OPT_CANCEL_DEFERRED)) {
+		rc = close_left(name, &left);
+		if (rc || left)
+			return rc;
+	}
 	rc = dm_find(name, &m);
 	if (rc)
 		return rc;

@@ -217,6 +217,12 @@ bool dm_is_left(const struct dm_mapping *m)
 	       !strncmp(m->uuid, DMSSE_UUID_PREFIX, strlen(DMSSE_UUID_PREFIX));
 }
 
+int dm_fail_left(int rc, const char *name)
+{
+	return diag_fail(rc, "Device %s has no table: what made it was cut off.\n"
+			 "'ssesetup close %s' removes it.", name, name);
+}
+
 const char *dm_name(const char *arg)
 {
 	const char *dir = dm_dir();
@@ -247,7 +253,7 @@ int dm_find(const char *name, struct dm_mapping *m)
 		return diag_fail(RC_DEVICE, "Device %s is not active.", name);
 	if (dm_is_left(m)) {
 		dm_mapping_free(m);
-		return diag_fail(RC_DEVICE, DM_LEFT_ADVICE, name, name);
+		return dm_fail_left(RC_DEVICE, name);
 	}
 	if (m->nr_targets != 1 || strcmp(m->target, DMSSE_TARGET)) {
 		rc = diag_fail(RC_DEVICE, "Device %s is not a mapping of target sse, but of %s.%s", name,

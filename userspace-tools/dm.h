@@ -43,9 +43,8 @@ void dm_mapping_free(struct dm_mapping *m);
  * made a mapping? It may be one that is being made, too.
  */
 bool dm_is_left(const struct dm_mapping *m);
-/* Of which the name is said twice. */
-#define DM_LEFT_ADVICE	"Device %s has no table: what made it was cut off.\n" \
-			"'ssesetup close %s' removes it."
+/* Says that it is, and what to do; returns @rc. */
+int dm_fail_left(int rc, const char *name);
 
 /*
  * Looks for an sse mapping; an enum exit_code, with advice if there is none

@@ -159,7 +159,7 @@ int mapping_name_is_free(const char *name)
 	if (err)
 		return diag_kernel_refusal("Looking for a mapping of that name", err, NULL);
 	if (dm_is_left(&m))
-		rc = diag_fail(RC_BUSY, DM_LEFT_ADVICE, name, name);
+		rc = dm_fail_left(RC_BUSY, name);
 	else if (m.exists)
 		rc = diag_fail(RC_BUSY, "Device %s already exists.", name);
 	dm_mapping_free(&m);

@@ -147,11 +147,6 @@ each_site() {
 # Of each_site(), whose variables it has.
 one_sweep() {
 	for ((n = 1; n < 3000; n++)); do
-		# The log keeps so many stacks and no more.
-		if [ $((n % 16)) = 0 ]; then
-			note_sites
-			dmesg_mark
-		fi
 		ask nth $n "$@"
 		case $ERRNO,$HIT in
 		ENOMEM,hit)

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Inside User Mode Linux, or another guest: loads a module built with DMSSE_KUNIT=y, which runs
-# its suites, and gives one line for each case of each of them.
+# Inside User Mode Linux, or another guest: loads a module built with DMSSE_KUNIT=y,
+# which runs its suites, and gives one line for each case of each of them.
 #
 # argv: a seed for the random cases (0: by chance) and how many of these.
 
