@@ -45,6 +45,8 @@
 
 #include <linux/aio_abi.h>
 
+#include "splitmix.h"
+
 /* Failed writes of a block that are told apart; more count as any of them. */
 #define MAYBES		6
 #define MAX_DEPTH	256
@@ -95,14 +97,6 @@ static void stop(int sig)
 {
 	(void)sig;
 	stopped = 1;
-}
-
-/* splitmix64 */
-static uint64_t mix(uint64_t z)
-{
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
 }
 
 static uint64_t chance(void)

@@ -50,6 +50,8 @@
 
 #include <linux/dm-ioctl.h>
 
+#include "splitmix.h"
+
 #define BLOCK		4096
 /* Blocks that may be overwritten: no file that is whole is shorter. */
 #define HEAD		8
@@ -83,16 +85,6 @@ static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *form
 	va_end(args);
 	fprintf(stderr, errno ? ": %s\n" : "\n", strerror(errno));
 	exit(1);
-}
-
-/* The finaliser of splitmix64 */
-static uint64_t mix(uint64_t x)
-{
-	x ^= x >> 30;
-	x *= UINT64_C(0xbf58476d1ce4e5b9);
-	x ^= x >> 27;
-	x *= UINT64_C(0x94d049bb133111eb);
-	return x ^ x >> 31;
 }
 
 /* What object @id has at @off: no byte of it is zero. */

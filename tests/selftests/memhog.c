@@ -17,18 +17,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "splitmix.h"
+
 #define PAGE	4096
 #define WORDS	(PAGE / sizeof(uint64_t))
-
-/* The finaliser of splitmix64 */
-static uint64_t mix(uint64_t x)
-{
-	x ^= x >> 30;
-	x *= UINT64_C(0xbf58476d1ce4e5b9);
-	x ^= x >> 27;
-	x *= UINT64_C(0x94d049bb133111eb);
-	return x ^ x >> 31;
-}
 
 /* Returns false if the page was to have it already and has not. */
 static bool page(uint64_t *to, uint64_t key, bool verify)
