@@ -525,6 +525,90 @@ else
 	skip "in the order in which they came" "no dm-log-writes"
 fi
 
+### Another lapse while they go on
+
+# On a device that encrypts where it sends bios on, so that this takes some time.
+dm_remove $DEV
+new_key inner
+sse_create $DEV "$(sse_line "$DISK" aes-xts-plain64 "$INNER" 0 0 "key_lease queue no_write_workqueue")" ||
+	bail "no device"
+WRITERS=()
+
+# Seven of 2 MiB, each in pieces
+write_all() {
+	local i
+
+	WRITERS=()
+	for i in 0 1 2 3 4 5 6; do
+		dd if="$WORK/data" of=$MAP bs=2M seek=$i oflag=direct conv=notrunc status=none &
+		WRITERS+=($!)
+	done
+}
+
+all_wait() {
+	local held
+
+	held=$(word $DEV held_bios)
+	[ "${held:-0}" -gt 7 ] && [ "$held" = "$BEFORE" ] && return
+	BEFORE=$held
+	return 1
+}
+
+all_ended() {
+	local pid
+
+	for pid in "${WRITERS[@]}"; do
+		! kill -0 "$pid" 2>/dev/null || return
+	done
+}
+
+# Another key, which ends as soon as some of them had it; $1 of a millisecond later.
+renew_and_revoke() {
+	new_key inner
+	{
+		sleep "0.00$1"
+		keyctl revoke "${ID[inner]}"
+	} &
+	dmsetup message $DEV 0 key set $INNER 2>/dev/null
+	wait $!
+	wait_for 20 state_is lapsed
+}
+
+# Tries until some have gone on and some have not.
+TRIES=0 REST=0
+end_key revoked inner
+wait_for 20 state_is lapsed
+while [ $TRIES -lt 60 ]; do
+	BEFORE=0
+	write_all
+	wait_for 20 all_wait || break
+	while [ $TRIES -lt 60 ]; do
+		TRIES=$((TRIES + 1))
+		renew_and_revoke $((TRIES * 3 % 10))
+		REST=$(word $DEV held_bios)
+		[ "$REST" = "$BEFORE" ] || break
+	done
+	[ "$REST" = 0 ] || break
+	wait "${WRITERS[@]}"
+done
+if [ "$REST" -gt 0 ] && [ "$REST" -lt "$BEFORE" ]; then
+	check "a lease that lapses again: the others wait on" state_is lapsed
+	diag "$REST of $BEFORE, the try number $TRIES"
+else
+	skip "a lease that lapses again: the others wait on" "it never did in between"
+fi
+set_key
+check "and go on as well" wait_for 20 word_is held_bios 0
+check "each comes to its end" wait_for 60 all_ended || bail "one is lost"
+FAILED=0
+for pid in "${WRITERS[@]}"; do
+	wait "$pid" || FAILED=$((FAILED + 1))
+done
+is "none fails" $FAILED 0
+check "and all have arrived" cmp -s <(dd if=$MAP bs=2M count=7 iflag=direct status=none) \
+	<(for i in 0 1 2 3 4 5 6; do cat "$WORK/data"; done)
+dm_remove $DEV
+
 ### Clocks that jump
 
 # Seconds by which the wall clock is to move. It is put right at the end.
