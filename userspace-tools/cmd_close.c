@@ -10,6 +10,7 @@
 #include "cache.h"
 #include "diag.h"
 #include "dm.h"
+#include "dm_left.h"
 #include "lease.h"
 #include "opened.h"
 #include "ssesetup.h"
@@ -120,7 +121,7 @@ static int close_left(const char *name, bool *found)
 	struct cache_stack s;
 	struct dm_mapping m;
 	bool exists, empty, cached;
-	int rc, err;
+	int rc;
 
 	*found = false;
 	rc = dm_ready();
@@ -130,10 +131,11 @@ static int close_left(const char *name, bool *found)
 	empty = dm_is_left(&m);
 	dm_mapping_free(&m);
 	if (empty) {
-		err = dm_remove(name, false);
-		if (err)
-			return diag_kernel_refusal("Removing the empty device", err, NULL);
-		exists = false;
+		rc = dm_remove_left(name, &empty);
+		if (rc)
+			return rc;
+		/* Not so if it has a table by now. */
+		exists = !empty;
 	}
 	cached = !exists && cache_stack_find_left(name, &s);
 	*found = empty || cached;

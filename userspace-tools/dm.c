@@ -9,6 +9,7 @@
 
 #include "diag.h"
 #include "dm.h"
+#include "dm_left.h"
 #include "module.h"
 #include "ssesetup.h"
 
@@ -209,18 +210,6 @@ void dm_mapping_free(struct dm_mapping *m)
 	free(m->info);
 	m->table = NULL;
 	m->info = NULL;
-}
-
-bool dm_is_left(const struct dm_mapping *m)
-{
-	return m->exists && !m->nr_targets && !m->in_use &&
-	       !strncmp(m->uuid, DMSSE_UUID_PREFIX, strlen(DMSSE_UUID_PREFIX));
-}
-
-int dm_fail_left(int rc, const char *name)
-{
-	return diag_fail(rc, "Device %s has no table: what made it was cut off.\n"
-			 "'ssesetup close %s' removes it.", name, name);
 }
 
 const char *dm_name(const char *arg)
@@ -471,7 +460,7 @@ static int create_empty(const char *name, const char *uuid)
  * libdevmapper could do it in one task, but would then give the errno of its
  * own clean-up and not that of the table.
  */
-int dm_create(const char *name, const char *uuid, const struct dm_load *load)
+static int create(const char *name, const char *uuid, const struct dm_load *load)
 {
 	int err;
 
@@ -484,6 +473,15 @@ int dm_create(const char *name, const char *uuid, const struct dm_load *load)
 			     load->hidden ? HIDDEN_FLAGS : load->scan ? SCAN_FLAG : 0);
 	if (err)
 		dm_remove(name, false);
+	return err;
+}
+
+int dm_create(const char *name, const char *uuid, const struct dm_load *load)
+{
+	int making = dm_making_begin();
+	int err = create(name, uuid, load);
+
+	dm_making_end(making);
 	return err;
 }
 

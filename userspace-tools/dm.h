@@ -38,13 +38,6 @@ int dm_target_version(const char *target, char *version, unsigned int size);
 /* Errno; a mapping that doesn't exist is no error. */
 int dm_query(const char *name, struct dm_mapping *m);
 void dm_mapping_free(struct dm_mapping *m);
-/*
- * Is it one of ours that has no table: what a command left that was killed while it
- * made a mapping? It may be one that is being made, too.
- */
-bool dm_is_left(const struct dm_mapping *m);
-/* Says that it is, and what to do; returns @rc. */
-int dm_fail_left(int rc, const char *name);
 
 /*
  * Looks for an sse mapping; an enum exit_code, with advice if there is none

@@ -6,6 +6,7 @@
 #include "cache_stack.h"
 #include "diag.h"
 #include "dm.h"
+#include "dm_left.h"
 #include "keyring.h"
 #include "kmsg.h"
 #include "mapping.h"
