@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Disk encryption sets in their directory. The text of a file is des_config.c's,
+ * Disk encryption sets in their directory. The text of a file is des_config*.c's,
  * the state des_state.c's.
  */
 #include <dirent.h>
