@@ -9,6 +9,7 @@
 #include "cache_layout.h"
 #include "cache_run.h"
 #include "cache_session.h"
+#include "cipher.h"
 #include "des_state.h"
 #include "signature.h"
 

@@ -12,6 +12,7 @@
 #include "audit.h"
 #include "blockdev.h"
 #include "cache.h"
+#include "cipher.h"
 #include "confirm.h"
 #include "files.h"
 #include "header_copies.h"

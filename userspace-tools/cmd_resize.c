@@ -12,6 +12,7 @@
 #include "diag.h"
 #include "disk.h"
 #include "dm.h"
+#include "info.h"
 #include "kmsg.h"
 #include "lease.h"
 #include "mapping.h"

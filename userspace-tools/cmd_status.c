@@ -14,6 +14,7 @@
 #include "cache_stack.h"
 #include "diag.h"
 #include "dm.h"
+#include "info.h"
 #include "json_file.h"
 #include "keyring.h"
 #include "lease.h"

@@ -8,6 +8,7 @@
 
 #include "diag.h"
 #include "dm.h"
+#include "info.h"
 #include "keyring.h"
 #include "kmsg.h"
 #include "lease.h"

@@ -10,6 +10,7 @@
 
 #include "audit.h"
 #include "blockdev.h"
+#include "cipher.h"
 #include "claim.h"
 #include "confirm.h"
 #include "dm.h"

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "keyref.h"
 #include "secmem.h"
-#include "table.h"
 
 /*
  * Keys in the kernel's keyrings. Nothing but keyring_read() reads a payload

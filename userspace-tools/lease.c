@@ -10,6 +10,7 @@
 
 #include "audit.h"
 #include "files.h"
+#include "info.h"
 #include "kmsg.h"
 #include "lease.h"
 #include "opened.h"

@@ -4,6 +4,7 @@
 
 #include "cache_stack.h"
 #include "dm.h"
+#include "info.h"
 #include "registry.h"
 #include "table.h"
 

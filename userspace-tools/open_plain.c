@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "blockdev.h"
+#include "cipher.h"
 #include "confirm.h"
 #include "diag.h"
 #include "mapping.h"

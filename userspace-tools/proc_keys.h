@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "keyref.h"
 #include "keyring.h"
-#include "table.h"
 
 /*
  * /proc/keys: the one place that tells the size of a key which can't be read,

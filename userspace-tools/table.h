@@ -2,30 +2,16 @@
 #ifndef TABLE_H
 #define TABLE_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
+#include "keyref.h"
+
 /*
- * The target's language: cipher specs, key references, table and status
- * lines. Pure text: knows neither the kernel nor a library.
+ * The target's table lines. Pure text: knows neither the kernel nor a library.
  */
 
 #define SECTOR_SIZE	512
 #define SECTOR_SHIFT	9
-
-/* No cipher takes more. */
-#define KEY_BYTES_MAX	256
-/* The kernel's limit, with the final NUL. */
-#define KEY_DESC_MAX	4096
-#define KEY_TYPE_MAX	16
-
-/* A key's name; never its bytes. */
-struct keyref {
-	unsigned int bytes;		/* 0: not known yet */
-	char type[KEY_TYPE_MAX];
-	char desc[KEY_DESC_MAX];
-};
 
 /* One pass of encryption. */
 struct sse_layer {
@@ -71,36 +57,5 @@ char *table_format(const struct sse_table *t);
 
 /* The words of @flags as in the table, separated by blanks; NULL: no memory. */
 char *table_flag_words(const struct sse_table *t);
-
-/*
- * "[TYPE:]DESC", or a whole reference ":BYTES:TYPE:DESC". Without TYPE it is
- * @default_type, or logon. Says what is wrong.
- */
-int keyref_parse(const char *text, const char *default_type, struct keyref *key);
-char *keyref_format(const struct keyref *key);
-bool key_type_known(const char *type);
-
-/* A typing error is told before the kernel is asked. */
-int cipher_check(const char *cipher);
-bool cipher_takes_no_key(const char *cipher);
-int cipher_check_key_size(const char *cipher, unsigned int bytes);
-
-/* The target's INFO status. */
-#define INFO_WORDS_MAX	64
-
-struct sse_info {
-	char *text;
-	const char *state;
-	unsigned int nr;
-	struct {
-		const char *name;
-		const char *value;	/* "" for a bare word */
-	} word[INFO_WORDS_MAX];
-};
-
-int info_parse(const char *params, struct sse_info *info);
-/* NULL if there is no such word. */
-const char *info_word(const struct sse_info *info, const char *name);
-void info_free(struct sse_info *info);
 
 #endif

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "blockdev.h"
+#include "cipher.h"
 #include "dm.h"
 #include "paths.h"
 #include "ssesetup.h"

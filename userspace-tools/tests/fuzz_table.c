@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cipher.h"
 #include "diag.h"
+#include "info.h"
 #include "table.h"
 
 #ifndef LIBFUZZER

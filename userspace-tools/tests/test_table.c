@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cipher.h"
 #include "diag.h"
+#include "info.h"
 #include "table.h"
 
 static unsigned int nr, failed;
