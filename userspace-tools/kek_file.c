@@ -6,45 +6,17 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <openssl/err.h>
-#include <openssl/pem.h>
 
 #include "kek_crypto.h"
-#include "kek_identity.h"
+#include "kek_file_internal.h"
 #include "kek_provider.h"
 
 #define SCHEME		"file"
 #define PRIVATE_SUFFIX	".pem"
 #define PUBLIC_SUFFIX	".pub.pem"
-
-/* A PEM file of RSA 4096 has 3 KiB; some have a lot of text around it. */
-#define PEM_MAX		65536
-
-/* A version and its key, once it has been needed. */
-struct key {
-	char version[KEK_VERSION_MAX];
-	char path[PATH_MAX];
-	EVP_PKEY *key;
-	bool private;
-	char algorithm[16];
-	char fingerprint[KEK_FINGERPRINT_MAX];
-	struct stat loaded_from;
-};
-
-struct file {
-	const struct kek_config *config;
-	const char *path;
-	struct key *keys;	/* oldest first */
-	size_t nr;
-};
 
 static int file_check(const struct kek_config *config, struct reason *why)
 {
@@ -69,18 +41,12 @@ static bool has_suffix(const char *name, const char *suffix)
 	return len > n && !strcmp(name + len - n, suffix);
 }
 
-static void forget(struct key *k)
-{
-	EVP_PKEY_free(k->key);
-	k->key = NULL;
-}
-
 static void forget_all(struct key *keys, size_t nr)
 {
 	size_t i;
 
 	for (i = 0; i < nr; i++)
-		forget(&keys[i]);
+		kek_file_forget(&keys[i]);
 	free(keys);
 }
 
@@ -257,144 +223,6 @@ static void file_close(void *session)
 	free(f);
 }
 
-/* PEM */
-
-/* What OpenSSL is told when it asks for a passphrase. It must never ask anybody else. */
-struct asked {
-	const struct kek_config *config;
-	const char *path;
-	bool asked;
-	int rc;
-	struct reason *why;
-};
-
-static int give_passphrase(char *buffer, int size, int writing, void *arg)
-{
-	struct asked *asked = arg;
-	SECMEM_AUTO secret = NULL;
-	size_t len;
-
-	(void)writing;
-	asked->asked = true;
-	if (asked->rc)
-		return -1;
-	asked->rc = kek_identity_read(asked->config->identity, asked->config->uri, &secret, &len,
-				      asked->why);
-	if (!asked->rc && len > (size_t)size)
-		asked->rc = reason_set(asked->why, RC_PERM,
-				       "The passphrase of %s is too long: OpenSSL takes %d bytes.",
-				       asked->path, size);
-	if (asked->rc)
-		return -1;
-	memcpy(buffer, secmem_data(secret), len);
-	return (int)len;
-}
-
-static int cannot_parse(const struct asked *asked, struct reason *why)
-{
-	if (asked->rc)
-		return asked->rc;
-	if (asked->asked) {
-		ERR_clear_error();
-		return reason_set(why, RC_PERM,
-			"%s can't be decrypted with the passphrase from %s: it is wrong,\n"
-			"or the file is damaged.", asked->path, asked->config->identity);
-	}
-	return reason_set(why, RC_PARAM,
-		"%s is no RSA key in PEM (OpenSSL: %s);\n"
-		"PKCS#8, PKCS#1 and encrypted ones are taken, or a public key.", asked->path,
-		kek_openssl_error());
-}
-
-/* The private key in @pem, or else the public one. */
-static int parse(struct key *k, const struct kek_config *config, struct secmem *pem, size_t size,
-		 struct reason *why)
-{
-	struct asked asked = { .config = config, .path = k->path, .why = why };
-	BIO *bio = BIO_new_mem_buf(secmem_data(pem), (int)size);
-
-	if (!bio)
-		return reason_nomem(why);
-	k->key = PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, &asked);
-	k->private = k->key;
-	if (!k->key && !asked.asked) {
-		BIO_free(bio);
-		ERR_clear_error();
-		bio = BIO_new_mem_buf(secmem_data(pem), (int)size);
-		if (!bio)
-			return reason_nomem(why);
-		k->key = PEM_read_bio_PUBKEY(bio, NULL, give_passphrase, &asked);
-	}
-	BIO_free(bio);
-	return k->key ? RC_OK : cannot_parse(&asked, why);
-}
-
-static int check_private(const struct key *k, struct reason *why)
-{
-	const struct stat *st = &k->loaded_from;
-
-	if ((!st->st_uid || st->st_uid == geteuid()) && !(st->st_mode & (S_IRWXG | S_IRWXO)))
-		return RC_OK;
-	return reason_set(why, RC_PERM,
-		"Others may use the private key %s (owner %u, mode %04o).\n"
-		"Make it root's and 'chmod 600', and a new version if it may be known.", k->path,
-		st->st_uid, st->st_mode & 07777);
-}
-
-static int read_pem(struct key *k, struct secmem *pem, size_t *size, struct reason *why)
-{
-	int fd = open(k->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	ssize_t n = 0;
-
-	if (fd < 0 || fstat(fd, &k->loaded_from))
-		goto fail;
-	if (!S_ISREG(k->loaded_from.st_mode)) {
-		close(fd);
-		return reason_set(why, RC_PARAM, "%s is not a regular file.", k->path);
-	}
-	for (*size = 0; *size < PEM_MAX; *size += (size_t)n) {
-		n = read(fd, secmem_data(pem) + *size, PEM_MAX - *size);
-		if (n <= 0)
-			break;
-	}
-	if (n < 0)
-		goto fail;
-	close(fd);
-	return RC_OK;
-
-fail:
-	reason_set(why, RC_PERM, "The key %s: %s.", k->path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return why->rc;
-}
-
-static int load(const struct file *f, struct key *k, struct reason *why)
-{
-	SECMEM_AUTO pem = NULL;
-	size_t size = 0;
-	int rc;
-
-	if (k->key)
-		return RC_OK;
-	pem = secmem_new(PEM_MAX);
-	if (!pem)
-		return reason_set(why, RC_NOMEM, "No locked memory for a key: %s.",
-				  strerror(errno));
-	rc = read_pem(k, pem, &size, why);
-	if (!rc)
-		rc = parse(k, f->config, pem, size, why);
-	if (!rc && k->private)
-		rc = check_private(k, why);
-	if (!rc)
-		rc = kek_rsa_check(k->key, k->path, k->algorithm, sizeof(k->algorithm), why);
-	if (!rc)
-		rc = kek_rsa_fingerprint(k->key, k->fingerprint, why);
-	if (rc)
-		forget(k);
-	return rc;
-}
-
 /* The provider */
 
 static int file_versions(void *session, struct kek_version **list, size_t *nr,
@@ -407,7 +235,7 @@ static int file_versions(void *session, struct kek_version **list, size_t *nr,
 
 	rc = scan(f, why);
 	for (i = 0; i < f->nr && !rc; i++)
-		rc = load(f, &f->keys[i], why);
+		rc = kek_file_load(f, &f->keys[i], why);
 	if (rc)
 		return rc;
 	out = calloc(f->nr, sizeof(*out));
@@ -444,7 +272,7 @@ static int file_wrap(void *session, const char *version, struct secmem *plain, s
 	k = find(f, version);
 	if (!k)
 		return gone(f, version, why);
-	rc = load(f, k, why);
+	rc = kek_file_load(f, k, why);
 	if (rc)
 		return rc;
 	*wrapping = KEK_RSA_OAEP_256;
@@ -466,12 +294,13 @@ static struct key *find_by_fingerprint(struct file *f, const char *version,
 	size_t i;
 
 	if (named)
-		rc = load(f, named, why);
+		rc = kek_file_load(f, named, why);
 	if (named && !rc && !strcmp(named->fingerprint, fingerprint))
 		half = named;
 	for (i = 0; i < f->nr && (!half || !half->private); i++) {
 		k = &f->keys[i];
-		if (k != named && !load(f, k, &ignored) && !strcmp(k->fingerprint, fingerprint))
+		if (k != named && !kek_file_load(f, k, &ignored) &&
+		    !strcmp(k->fingerprint, fingerprint))
 			half = k;
 	}
 	if (half)
