@@ -2,8 +2,8 @@
 /*
  * The words of an sse table line and what they mean.
  *
- * This header and table.c are text only: they know neither devices nor keys
- * nor the crypto API, so that the unit tests and the fuzzer can build them in
+ * This header and the files below are text only: they know neither devices nor
+ * keys nor the crypto API, so that the unit tests and the fuzzer can build them in
  * userspace.
  */
 #ifndef DMSSE_TABLE_H
@@ -25,6 +25,9 @@
 /* Sizes of an encryption sector, in bytes. */
 #define DMSSE_MIN_SECTOR_SIZE	512
 #define DMSSE_MAX_SECTOR_SIZE	4096
+
+/* Words that a second layer takes: the option's name, and those of a layer. */
+#define DMSSE_LAYER_WORDS	4
 
 /**
  * enum dmsse_iv_scheme - how a sector number becomes an IV
@@ -155,23 +158,45 @@ struct dmsse_message {
 	struct dmsse_key_ref ref;
 };
 
+/* words.c: numbers, names of layers, refusals */
+
 void dmsse_err(struct dmsse_error *err, const char *fmt, ...) __printf(2, 3);
 void dmsse_err_layer(struct dmsse_error *err, unsigned int nr_layers, unsigned int index);
+const char *dmsse_layer_name(unsigned int index);
+bool dmsse_parse_u64(const char *text, size_t len, u64 *value);
+
+/* spec.c: cipher specifications */
 
 int dmsse_cipher_parse(struct dmsse_cipher *cipher, const char *spec,
 		       struct dmsse_error *err);
+
+/* keyref.c: key references */
+
 int dmsse_key_ref_parse(struct dmsse_key_ref *ref, char *text,
 			struct dmsse_error *err);
+size_t dmsse_key_ref_emit(const struct dmsse_key_ref *ref, char *buf, size_t size);
+
+/* options.c: the options of a table line */
+
+int dmsse_options_parse(struct dmsse_params *params, unsigned int argc,
+			char **argv, struct dmsse_error *err);
+size_t dmsse_options_emit(const struct dmsse_params *params, char *buf, size_t size);
+size_t dmsse_options_emit_ima(const struct dmsse_params *params, char *buf, size_t size);
+const char *dmsse_lease_mode_name(enum dmsse_lease_mode mode);
+
+/* table.c: a table line */
+
+int dmsse_layer_parse(struct dmsse_params *params, unsigned int index, char **words,
+		      struct dmsse_error *err);
+size_t dmsse_layer_emit(const struct dmsse_layer_params *layer, char *buf, size_t size);
 int dmsse_table_parse(struct dmsse_params *params, unsigned int argc,
 		      char **argv, struct dmsse_error *err);
-int dmsse_message_parse(struct dmsse_message *message, unsigned int nr_layers,
-			unsigned int argc, char **argv, struct dmsse_error *err);
-
-size_t dmsse_key_ref_emit(const struct dmsse_key_ref *ref, char *buf, size_t size);
 size_t dmsse_table_emit(const struct dmsse_params *params, char *buf, size_t size);
 size_t dmsse_table_emit_ima(const struct dmsse_params *params, char *buf, size_t size);
 
-const char *dmsse_layer_name(unsigned int index);
-const char *dmsse_lease_mode_name(enum dmsse_lease_mode mode);
+/* message.c: a message */
+
+int dmsse_message_parse(struct dmsse_message *message, unsigned int nr_layers,
+			unsigned int argc, char **argv, struct dmsse_error *err);
 
 #endif
