@@ -5,7 +5,7 @@
  * The way of a bio: dmsse_map() -> for a write: bounce pages, layers first to
  * last, submit; for a read: submit, dmsse_end_io(), layers last to first in
  * place. The way of a key: keyring -> key.c -> tfm, and if its lease is to be
- * watched a reference to it, without its bytes, to lease.c.
+ * watched a reference to it, without its bytes, to lease_key.c.
  */
 #ifndef DMSSE_H
 #define DMSSE_H
@@ -365,7 +365,7 @@ int dmsse_map(struct dm_target *ti, struct bio *bio);
 void dmsse_io_go_on(struct dm_target *ti, struct bio *bio);
 int dmsse_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error);
 
-/* lease.c: I/O only while the keys are valid ------------------------------ */
+/* lease*.c: I/O only while the keys are valid ----------------------------- */
 
 /**
  * enum dmsse_lease_state - whether I/O passes
@@ -390,32 +390,40 @@ struct dmsse_clocks {
 	time64_t boot;
 };
 
-time64_t dmsse_lease_deadline(time64_t expiry, const struct dmsse_clocks *now, time64_t before);
+/* lease.c: the lease's life */
 
 struct dmsse_lease *dmsse_lease_create(struct dm_target *ti, struct dmsse_target *sse);
 void dmsse_lease_watch(struct dmsse_lease *lease);
 void dmsse_lease_destroy(struct dmsse_lease *lease);
 
+void dmsse_lease_check(struct dmsse_lease *lease);
+void dmsse_lease_renew(struct dmsse_lease *lease);
+int dmsse_lease_settle(struct dmsse_lease *lease);
+enum dmsse_lease_state dmsse_lease_state(const struct dmsse_lease *lease);
+const char *dmsse_lease_reason(const struct dmsse_lease *lease);
+
+int dmsse_leases_init(void);
+void dmsse_leases_exit(void);
+
+/* lease_io.c: the gate, and bios that wait */
+
 bool dmsse_lease_enter(struct dmsse_lease *lease);
 void dmsse_lease_leave(struct dmsse_lease *lease);
 int dmsse_lease_refuse(struct dmsse_lease *lease, struct bio *bio);
+void dmsse_lease_presuspend(struct dmsse_lease *lease);
 
+/* lease_key.c: the keys, and when they end */
+
+time64_t dmsse_lease_deadline(time64_t expiry, const struct dmsse_clocks *now, time64_t before);
 int dmsse_lease_accepts(struct dmsse_lease *lease, unsigned int index, struct key *key,
 			struct dmsse_error *err);
 void dmsse_lease_adopt(struct dmsse_lease *lease, unsigned int index, struct key *key);
 void dmsse_lease_drop(struct dmsse_lease *lease, unsigned int index);
-void dmsse_lease_renew(struct dmsse_lease *lease);
-int dmsse_lease_settle(struct dmsse_lease *lease);
 
-void dmsse_lease_presuspend(struct dmsse_lease *lease);
-void dmsse_lease_check(struct dmsse_lease *lease);
-void dmsse_lease_resumed(struct dmsse_lease *lease);
-enum dmsse_lease_state dmsse_lease_state(const struct dmsse_lease *lease);
-const char *dmsse_lease_reason(const struct dmsse_lease *lease);
+/* lease_tell.c: what the world hears of it */
+
 size_t dmsse_lease_emit(struct dmsse_lease *lease, char *buf, size_t size);
-
-int dmsse_leases_init(void);
-void dmsse_leases_exit(void);
+void dmsse_lease_resumed(struct dmsse_lease *lease);
 
 /* main.c: the module ------------------------------------------------------ */
 
