@@ -71,7 +71,7 @@ struct crypto_skcipher *dmsse_layer_alloc_tfm(const struct dmsse_layer *layer,
 					      struct dmsse_error *err);
 void dmsse_layer_destroy(struct dmsse_layer *layer);
 
-/* crypt.c: a run of sectors through all layers ---------------------------- */
+/* stack.c: the layers of a target ----------------------------------------- */
 
 /* Salt of the marks of keys, in bytes. */
 #define DMSSE_SALT_SIZE		32
@@ -104,6 +104,29 @@ struct dmsse_stack {
 	u8 salt[DMSSE_SALT_SIZE];
 	bool defers;
 };
+
+int dmsse_stack_init(struct dmsse_stack *stack, const struct dmsse_params *params,
+		     struct dmsse_error *err);
+void dmsse_stack_destroy(struct dmsse_stack *stack);
+
+/**
+ * dmsse_stack_keyed - does every layer have its key?
+ * @stack: the layers
+ *
+ * Context: any in which no key is being set or wiped: I/O on a live target,
+ * or dmsse_target.lock held.
+ */
+static inline bool dmsse_stack_keyed(const struct dmsse_stack *stack)
+{
+	unsigned int i;
+
+	for (i = 0; i < stack->nr_layers; i++)
+		if (!stack->layer[i].tfm)
+			return false;
+	return true;
+}
+
+/* crypt.c: a run of sectors through all layers ---------------------------- */
 
 /**
  * struct dmsse_span - where data lies
@@ -148,9 +171,6 @@ struct dmsse_crypt {
 	struct skcipher_request req;
 };
 
-int dmsse_stack_init(struct dmsse_stack *stack, const struct dmsse_params *params,
-		     struct dmsse_error *err);
-void dmsse_stack_destroy(struct dmsse_stack *stack);
 void dmsse_crypt_init(struct dmsse_crypt *crypt, struct dmsse_stack *stack,
 		      u64 sector, bool encrypt);
 int dmsse_crypt_run(struct dmsse_crypt *crypt, bool may_sleep);
@@ -167,23 +187,6 @@ static inline unsigned int dmsse_crypt_left(const struct dmsse_crypt *crypt)
 }
 
 u64 dmsse_crypt_measure(struct dmsse_stack *stack);
-
-/**
- * dmsse_stack_keyed - does every layer have its key?
- * @stack: the layers
- *
- * Context: any in which no key is being set or wiped: I/O on a live target,
- * or dmsse_target.lock held.
- */
-static inline bool dmsse_stack_keyed(const struct dmsse_stack *stack)
-{
-	unsigned int i;
-
-	for (i = 0; i < stack->nr_layers; i++)
-		if (!stack->layer[i].tfm)
-			return false;
-	return true;
-}
 
 /* policy.c: where the work runs, and how much at a time ------------------- */
 
