@@ -8,8 +8,8 @@
 
 set -u
 results=/sys/kernel/debug/kunit
-suites=(dmsse-table dmsse-iv dmsse-crypt dmsse-lease dmsse-policy dmsse-spread dmsse-recycle
-	dmsse-bounce)
+suites=(dmsse-words dmsse-spec dmsse-table dmsse-refusal dmsse-message dmsse-iv dmsse-crypt
+	dmsse-lease dmsse-policy dmsse-spread dmsse-recycle dmsse-bounce)
 seed=${1:-0}
 rounds=${2:-2000}
 
