@@ -33,9 +33,9 @@ static int check_ciphers_differ(const struct dmsse_stack *stack, const struct dm
  * @err: why it failed
  *
  * Context: process, sleeps, may load modules.
- * Return: as dmsse_layer_init(), -EINVAL for layers that are too much alike,
- * or -ENOMEM, with which @err is not set. What
- * was done is undone by dmsse_stack_destroy(), after a failure too.
+ * Return: as dmsse_layer_init(), -EINVAL for layers that are too much alike, or
+ * -ENOMEM, with which @err is not set. What was done is undone by
+ * dmsse_stack_destroy(), after a failure too.
  */
 int dmsse_stack_init(struct dmsse_stack *stack, const struct dmsse_params *params,
 		     struct dmsse_error *err)
