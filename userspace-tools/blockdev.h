@@ -41,6 +41,8 @@ int blockdev_size(unsigned int major, unsigned int minor, uint64_t *sectors,
 /* The path from the root, links left as they are: what is written down stays right. */
 void blockdev_absolute(const char *path, char *absolute, size_t size);
 
+/* The first line of a small file, such as sysfs has; false if there is none. */
+bool blockdev_read_line(const char *path, char *line, size_t size);
 /* "/dev/sda" or "/dev/mapper/name"; "8:0" if it has no name. */
 void blockdev_name(unsigned int major, unsigned int minor, char *name, size_t size);
 /* The file behind a loop device; "" if it is none. */

@@ -9,9 +9,6 @@
 /* Says why @path can't be opened; returns the exit code. */
 int blockdev_open_error(const char *path, int err);
 
-/* The first line of a small file, such as sysfs has; false if there is none. */
-bool blockdev_read_line(const char *path, char *line, size_t size);
-
 /* Is a file behind a loop device already? Then @name is that. */
 bool blockdev_loop_exists(const char *path, char *name, size_t size);
 /*

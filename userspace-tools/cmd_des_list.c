@@ -23,17 +23,6 @@ static const char *state_of(const struct listed *l)
 	return l->des.enabled ? "enabled" : "disabled";
 }
 
-static size_t count_disks(const struct listed *l, const struct known_disk *known, size_t nr)
-{
-	size_t count = 0, i;
-
-	for (i = 0; i < nr; i++)
-		if (!strcmp(known[i].des, l->des.name) &&
-		    (l->broken || !*known[i].des_id || !strcmp(known[i].des_id, l->des.id)))
-			count++;
-	return count;
-}
-
 /* One that is broken is told of, and the others are listed all the same. */
 static void load_listed(struct listed *l, const char *name, const struct known_disk *known,
 			size_t nr_known)
@@ -46,7 +35,7 @@ static void load_listed(struct listed *l, const char *name, const struct known_d
 		memset(&l->des, 0, sizeof(l->des));
 		snprintf(l->des.name, sizeof(l->des.name), "%s", name);
 	}
-	l->disks = count_disks(l, known, nr_known);
+	l->disks = registry_count(known, nr_known, l->des.name, l->broken ? NULL : l->des.id);
 }
 
 static int load_list(struct listed **list, size_t *nr, struct reason *why)

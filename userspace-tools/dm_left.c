@@ -35,12 +35,6 @@ static int lock(int how)
 	return fd;
 }
 
-static void unlock(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-}
-
 int dm_making_begin(void)
 {
 	return lock(LOCK_SH);
@@ -48,7 +42,8 @@ int dm_making_begin(void)
 
 void dm_making_end(int fd)
 {
-	unlock(fd);
+	if (fd >= 0)
+		close(fd);
 }
 
 int dm_remove_left(const char *name, bool *removed)
@@ -66,6 +61,6 @@ int dm_remove_left(const char *name, bool *removed)
 		}
 		dm_mapping_free(&m);
 	}
-	unlock(fd);
+	dm_making_end(fd);
 	return err ? diag_kernel_refusal("Removing the empty device", err, NULL) : RC_OK;
 }

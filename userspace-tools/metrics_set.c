@@ -17,17 +17,6 @@ struct metrics_set {
 	size_t disks;		/* in the register */
 };
 
-static size_t count_disks(const struct metrics_set *s, const struct known_disk *known, size_t nr)
-{
-	size_t count = 0, i;
-
-	for (i = 0; i < nr; i++)
-		if (!strcmp(known[i].des, s->des.name) &&
-		    (s->broken || !*known[i].des_id || !strcmp(known[i].des_id, s->des.id)))
-			count++;
-	return count;
-}
-
 static void load_set(struct metrics_set *s, const char *name, const struct known_disk *known,
 		     size_t nr)
 {
@@ -39,7 +28,7 @@ static void load_set(struct metrics_set *s, const char *name, const struct known
 		memset(&s->des, 0, sizeof(s->des));
 		snprintf(s->des.name, sizeof(s->des.name), "%s", name);
 	}
-	s->disks = count_disks(s, known, nr);
+	s->disks = registry_count(known, nr, s->des.name, s->broken ? NULL : s->des.id);
 }
 
 int metrics_load_sets(struct metrics *c, const struct known_disk *known, size_t nr_known,

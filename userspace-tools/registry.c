@@ -195,6 +195,18 @@ int registry_find(const char *device, const char *header, struct known_disk *dis
 	return missing ? not_known(device, header, why) : rc;
 }
 
+size_t registry_count(const struct known_disk *list, size_t nr, const char *des,
+		      const char *des_id)
+{
+	size_t count = 0, i;
+
+	for (i = 0; i < nr; i++)
+		if (!strcmp(list[i].des, des) &&
+		    (!des_id || !*list[i].des_id || !strcmp(list[i].des_id, des_id)))
+			count++;
+	return count;
+}
+
 int registry_forget(const char *device, const char *header, struct reason *why)
 {
 	struct known_disk disk;

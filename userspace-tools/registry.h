@@ -51,6 +51,9 @@ int registry_note_versions(const struct known_disk *disk, struct reason *why);
 /* 0 entries is fine; an entry that can't be read is left out with a warning. */
 int registry_list(const char *des /* NULL: all */, struct known_disk **list, size_t *nr,
 		  struct reason *why);
+/* How many of these belong to the set; @des_id NULL: to whichever has its name. */
+size_t registry_count(const struct known_disk *list, size_t nr, const char *des,
+		      const char *des_id);
 /* RC_DEVICE if it isn't known. */
 int registry_forget(const char *device, const char *header, struct reason *why);
 int registry_find(const char *device, const char *header, struct known_disk *disk,

@@ -21,18 +21,9 @@
 static bool read_attribute(const char *block, const char *leaf, char *line, size_t size)
 {
 	char path[PATH_MAX];
-	bool ok;
-	FILE *f;
 
 	snprintf(path, sizeof(path), PATH_SYS_BLOCK "/%.255s/%s", block, leaf);
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	ok = fgets(line, (int)size, f) != NULL;
-	fclose(f);
-	if (ok)
-		line[strcspn(line, "\n")] = '\0';
-	return ok;
+	return blockdev_read_line(path, line, size);
 }
 
 static bool read_number(const char *block, unsigned int *major, unsigned int *minor)

@@ -222,15 +222,13 @@ wrong 5 "has no table: .*ssesetup close $MAP" open "$DISK" "$MAP"
 wrong 4 "has no table: .*ssesetup close $MAP" status "$MAP"
 wrong 4 "has no table" close --cancel-deferred "$MAP"
 # It may still be about to; whoever is holds this lock.
-{
-	(
-		flock -s 9
-		: >"$WORK/making"
-		sleep 2
-		dmsetup load "$MAP" --table "0 8 error"
-		dmsetup resume "$MAP"
-	) 9</dev/mapper &
-}
+(
+	flock -s 9
+	: >"$WORK/making"
+	sleep 2
+	dmsetup load "$MAP" --table "0 8 error"
+	dmsetup resume "$MAP"
+) 9</dev/mapper &
 wait_for 20 test -e "$WORK/making"
 wrong 4 "not a mapping of target sse" close "$MAP"
 wait $!
@@ -239,13 +237,11 @@ dmsetup create "$MAP" --notable --uuid "DMSSE-LUKS2-6d0c2b4e0f544d0c9d351b2f64a2
 right "close removes what an open that was cut off has left" close "$MAP"
 wrong 4 "not active" close "$MAP"
 # An open says that it is, too.
-{
-	(
-		flock -x 9
-		: >"$WORK/looking"
-		wait_for 20 test -e "$WORK/enough"
-	) 9</dev/mapper &
-}
+(
+	flock -x 9
+	: >"$WORK/looking"
+	wait_for 20 test -e "$WORK/enough"
+) 9</dev/mapper &
 LOOKS=$!
 wait_for 20 test -e "$WORK/looking"
 timeout 3 "$SSESETUP" open "$DISK" "$MAP"

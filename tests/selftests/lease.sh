@@ -562,7 +562,7 @@ all_ended() {
 	done
 }
 
-# Another key, which ends as soon as some of them had it; $1 of a millisecond later.
+# Another key, which ends $1 milliseconds later, when some of them may have had it.
 renew_and_revoke() {
 	new_key inner
 	{

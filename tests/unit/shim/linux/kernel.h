@@ -8,7 +8,7 @@
 
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define min_t(type, a, b)	((type)(a) < (type)(b) ? (type)(a) : (type)(b))
-#define max(a, b)			((a) > (b) ? (a) : (b))
+#define max(a, b)		((a) > (b) ? (a) : (b))
 #define lower_32_bits(n)	((u32)(n))
 
 __attribute__((format(printf, 3, 4)))
