@@ -141,28 +141,49 @@ static void settle_done(struct dmsse_crypt *crypt)
 	crypt->done = 0;
 }
 
-/* A sector that lies in pieces: through a buffer, which has held plaintext. */
+/*
+ * A run that stops at a driver keeps its buffer until someone resumes it, who may
+ * find all workers waiting for one of the reserve. So the reserve is for runs that
+ * wait for nothing but drivers.
+ */
+static u8 *take_buffer(struct dmsse_stack *stack, bool may_sleep)
+{
+	if (may_sleep)
+		return mempool_alloc(&stack->scratch, GFP_NOIO);
+	return kmalloc(stack->sector_size, GFP_NOWAIT | __GFP_NOWARN);
+}
+
+/* Also of one from outside the reserve, which such a buffer may fill up. */
+static void drop_buffer(struct dmsse_crypt *crypt)
+{
+	if (!crypt->buffer)
+		return;
+	memzero_explicit(crypt->buffer, crypt->stack->sector_size);
+	mempool_free(crypt->buffer, &crypt->stack->scratch);
+	crypt->buffer = NULL;
+}
+
+/* A sector that lies in pieces: through a buffer, which will have held plaintext. */
 static int crypt_scattered(struct dmsse_crypt *crypt, struct crypto_wait *wait)
 {
-	struct dmsse_stack *stack = crypt->stack;
-	u8 *buf;
+	unsigned int size = crypt->stack->sector_size;
 	int r;
 
-	if (!wait)
-		return -EAGAIN;
-
-	buf = mempool_alloc(&stack->scratch, GFP_NOIO);
-	copy_span(&crypt->src, buf, stack->sector_size, false);
-	sg_init_one(&crypt->sg_src, buf, stack->sector_size);
-	sg_init_one(&crypt->sg_dst, buf, stack->sector_size);
-	r = crypt_layers(crypt, wait);
-	if (!r) {
-		copy_span(&crypt->dst, buf, stack->sector_size, true);
-		sector_done(crypt);
+	if (!crypt->buffer) {
+		crypt->buffer = take_buffer(crypt->stack, wait);
+		if (!crypt->buffer)
+			return -EAGAIN;
+		copy_span(&crypt->src, crypt->buffer, size, false);
+		sg_init_one(&crypt->sg_src, crypt->buffer, size);
+		sg_init_one(&crypt->sg_dst, crypt->buffer, size);
 	}
-	memzero_explicit(buf, stack->sector_size);
-	mempool_free(buf, &stack->scratch);
-	return r;
+	r = crypt_layers(crypt, wait);
+	if (r)
+		return r;
+	copy_span(&crypt->dst, crypt->buffer, size, true);
+	sector_done(crypt);
+	drop_buffer(crypt);
+	return 0;
 }
 
 /* One entry, the only one: sg_init_one() without the call. */
@@ -249,6 +270,7 @@ void dmsse_crypt_init(struct dmsse_crypt *crypt, struct dmsse_stack *stack,
 	crypt->pass = 0;
 	crypt->encrypt = encrypt;
 	crypt->status = 0;
+	crypt->buffer = NULL;
 	crypt->resume = NULL;
 }
 
@@ -262,6 +284,8 @@ static int run(struct dmsse_crypt *crypt, struct crypto_wait *wait)
 		settle_done(crypt);
 		r = crypt_pieces(crypt, wait);
 	}
+	if (r && r != -EINPROGRESS)
+		drop_buffer(crypt);
 	return r;
 }
 
@@ -278,7 +302,8 @@ static int run(struct dmsse_crypt *crypt, struct crypto_wait *wait)
  * * 0 - done
  * * -EINPROGRESS - a driver goes on by itself and then calls @crypt's resume;
  *   @crypt may be gone already. Only without @may_sleep.
- * * -EAGAIN - call again with @may_sleep. Only without @may_sleep.
+ * * -EAGAIN - no memory for a sector in pieces: call again with @may_sleep. Only
+ *   without @may_sleep.
  * * other - error of the crypto API; the sector it met may be half done
  */
 int dmsse_crypt_run(struct dmsse_crypt *crypt, bool may_sleep)

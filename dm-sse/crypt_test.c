@@ -346,12 +346,15 @@ static const struct manner_case manners[] = {
 	{ "later", LATER, true, ONE_PIECE },
 	{ "later, without sleep", LATER, false, ONE_PIECE },
 	{ "later, scattered", LATER, true, TINY },
+	{ "later, without sleep, scattered", LATER, false, TINY },
 	{ "later, without sleep, mixed", LATER, false, ANY },
 	{ "backlog", BACKLOG, true, ONE_PIECE },
 	{ "backlog, without sleep", BACKLOG, false, ONE_PIECE },
 	{ "backlog, scattered", BACKLOG, true, TINY },
+	{ "backlog, without sleep, scattered", BACKLOG, false, TINY },
 	{ "early", EARLY, true, ONE_PIECE },
 	{ "early, without sleep", EARLY, false, ONE_PIECE },
+	{ "early, without sleep, scattered", EARLY, false, TINY },
 };
 
 static void manner_name(const struct manner_case *c, char *desc)
@@ -444,7 +447,7 @@ static void toy_run(struct kunit *test, const struct rig_config *config,
 	r = run_to_end(rig, c->may_sleep);
 	/* A second completion would have come by now, or comes here. */
 	flush_workqueue(dmsse_rig_queue);
-	stopped = !c->may_sleep && c->manner != AT_ONCE && c->layout == ONE_PIECE;
+	stopped = !c->may_sleep && c->manner != AT_ONCE;
 	/* Some sectors in pieces, others not: either is right for this one. */
 	if (passes && c->layout == ANY) {
 		dmsse_arena_copy(to, to->expected, linear, size, false);
@@ -457,8 +460,7 @@ static void toy_run(struct kunit *test, const struct rig_config *config,
 	KUNIT_EXPECT_EQ(test, atomic_read(&dmsse_rig_plan.requests),
 			fail_at ?: TOY_SECTORS * per_sector);
 	KUNIT_EXPECT_FALSE(test, dmsse_rig_plan.slept_atomically);
-	if (c->layout == ONE_PIECE)
-		KUNIT_EXPECT_EQ(test, rig->resumes, stopped ? 1U : 0U);
+	KUNIT_EXPECT_EQ(test, rig->resumes, stopped ? 1U : 0U);
 	KUNIT_EXPECT_EQ(test, dmsse_crypt_left(rig->crypt), size - done);
 	KUNIT_EXPECT_EQ(test, memcmp(src->data, src->expected, ARENA_SIZE), 0);
 	KUNIT_EXPECT_EQ(test, memcmp(dst->data, dst->expected, ARENA_SIZE), 0);
@@ -476,23 +478,6 @@ static void test_manner(struct kunit *test)
 			toy_run(test, config, test->param_value, fail_at, false);
 		}
 	}
-}
-
-/* What no sleep is allowed for, and the cipher can't do without, is said. */
-static void test_scattered_needs_sleep(struct kunit *test)
-{
-	u64 state = 1;
-	struct rig *rig = dmsse_rig_create(test, dmsse_rig_config(test, &toys[0]), 0, 0, &state);
-	struct arena *arena = dmsse_arena_new(test, &state);
-
-	memset(&dmsse_rig_plan, 0, sizeof(dmsse_rig_plan));
-	KUNIT_ASSERT_TRUE(test, dmsse_arena_lay_out(&state, arena, TINY, 0, 1024));
-	KUNIT_ASSERT_TRUE(test, prepare(rig, arena, arena, 0, 1024, false, 0));
-	KUNIT_EXPECT_EQ(test, dmsse_crypt_run(rig->crypt, false), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, atomic_read(&dmsse_rig_plan.requests), 0U);
-	KUNIT_EXPECT_EQ(test, dmsse_crypt_left(rig->crypt), 1024U);
-	KUNIT_EXPECT_EQ(test, dmsse_crypt_run(rig->crypt, true), 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&dmsse_rig_plan.requests), 2U);
 }
 
 static void destroy_pool(void *data)
@@ -701,7 +686,6 @@ static struct kunit_case crypt_cases[] = {
 	KUNIT_CASE_PARAM(test_pair_layouts, pairs_gen_params),
 	KUNIT_CASE(test_pair_offsets),
 	KUNIT_CASE_PARAM(test_manner, manners_gen_params),
-	KUNIT_CASE(test_scattered_needs_sleep),
 	KUNIT_CASE(test_failed_write),
 	KUNIT_CASE_PARAM(test_fitness, fitness_gen_params),
 	KUNIT_CASE_PARAM(test_pair_fitness, pair_cases_gen_params),

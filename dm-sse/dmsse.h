@@ -149,6 +149,7 @@ struct dmsse_span {
  * @pass: layers that sector has already been through
  * @encrypt: direction
  * @status: error of a request that completed asynchronously
+ * @buffer: of a sector that lies scattered, while it is on its way; or NULL
  * @resume: called when such a request has completed, in any context; the
  *	caller then goes on with dmsse_crypt_run() from process context
  * @sg_src: request's source
@@ -165,6 +166,7 @@ struct dmsse_crypt {
 	unsigned int pass;
 	bool encrypt;
 	int status;
+	u8 *buffer;
 	void (*resume)(struct dmsse_crypt *crypt);
 	struct scatterlist sg_src;
 	struct scatterlist sg_dst;

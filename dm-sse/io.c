@@ -110,8 +110,8 @@ static void finish_read(struct dmsse_io *io, int error)
 
 /*
  * A worker waits for memory, but not for a driver: reads of other targets, whose
- * drivers may be in better health, need it. Only a sector in pieces has to be waited
- * for.
+ * drivers may be in better health, need it. Only where memory is short is a sector in
+ * pieces waited for.
  */
 static void decrypt_in_worker(struct dmsse_io *io)
 {

@@ -17,6 +17,7 @@ for file in $FAULTS/failslab/require-start $FAULTS/fail_page_alloc/require-start
 	/proc/thread-self/fail-nth; do
 	[ -e "$file" ] || skip_all "no fault injection with a filter of stacks in kernel $(uname -r)"
 done
+BIOGEN=${DMSSE_TEST_MODULES:-}/sse_biogen.ko
 DMBATCH=$(tool dmbatch) || skip_all "the helper dmbatch is not built"
 AIOCHECK=$(tool aiocheck) || skip_all "the helper aiocheck is not built"
 need_cmd awk
@@ -478,6 +479,46 @@ for variant in "${VARIANTS[@]}"; do
 done
 check "then nobody has anything" wait_for 20 users_are_as_before
 
+### Sectors in pieces
+
+# With no_read_workqueue no read goes to a worker but one that stops for want of memory.
+make_disk PIECES 8
+# DESCRIPTION: of any shape, through buffers that hold a sector. Sets QUEUED.
+shapes() {
+	local parameters=/sys/module/sse_biogen/parameters before
+
+	before=$(word $DEV queued_bios)
+	dmesg_mark
+	insmod "$BIOGEN" device=$MAP count=200
+	is "$1" "$(cat $parameters/bios) $(cat $parameters/errors)" "200 0"
+	QUEUED=$(($(word $DEV queued_bios) - before))
+	dmesg_since | sed -n 's/^sse_biogen: /# &/p'
+	rmmod sse_biogen
+}
+
+for driver in 'xts(ecb(aes-generic))' 'cryptd(xts(ecb(aes-generic)))'; do
+	name="sectors in pieces, $driver"
+	if [ ! -e "$BIOGEN" ]; then
+		for what in "" ", without memory" ", workers" ", errors"; do
+			skip "$name$what" "no test module sse_biogen (DMSSE_TEST_MODULES)"
+		done
+		continue
+	fi
+	sse_create $DEV "0 16384 sse capi:$driver-plain64 $ONE 0 $PIECES 0 2 sector_size:4096 no_read_workqueue" ||
+		bail "no device"
+	shapes "$name"
+	ENOUGH=$QUEUED
+	faults task-filter=N probability=100 times=-1 verbose=0
+	shapes "... without memory"
+	faults probability=0 task-filter=Y
+	case $driver in
+	cryptd*)	is "... which a worker goes on with" $((ENOUGH > 0 && QUEUED > 0)) 1 ;;
+	*)		is "... which alone makes a worker wait" "$ENOUGH $((QUEUED > 0))" "0 1" ;;
+	esac
+	is "... and nothing has failed" "$(word $DEV crypt_errors) $(word $DEV io_errors)" "0 0"
+	dm_remove $DEV
+done
+
 ### Errors of the device below, on their way up
 
 appear "two layers"
@@ -524,7 +565,7 @@ some_are_missing() {
 
 # As above, one may have been left out by chance.
 faults verbose=2
-for ((again = 0; again < 3; again++)); do
+for ((again = 0; again < 8; again++)); do
 	some_are_missing || break
 	good create $DEV
 	each_site "a table once more" 60 drop_table load $DEV "${TABLE["two layers, all options"]}"
