@@ -144,13 +144,9 @@ static int repair_layer(struct repair *r, struct disk *d, unsigned int index, st
 static int repair_inner(struct repair *r, struct disk *d, struct des_keys *dk, struct reason *why)
 {
 	char device[PATH_MAX], header[PATH_MAX];
-	int rc = RC_OK;
+	int rc;
 
-	if (!*d->header) {
-		rc = disk_unlock_layer(d, OUTER, dk, why);
-		if (!rc)
-			rc = disk_peel(d, why);
-	}
+	rc = disk_uncover(d, dk, why);
 	if (rc)
 		return rc;
 	disk_inner_device(d, device, sizeof(device), header, sizeof(header));

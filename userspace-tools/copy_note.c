@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "copy_note.h"
 #include "json_file.h"
+#include "number.h"
 
 /* As LUKS2 has them: numbers of 64 bits are text. */
 static bool get_number(struct json_object *object, const char *name, uint64_t *number)
 {
-	char text[24], *end;
+	char text[24];
 
-	if (!json_get_text(object, name, text, sizeof(text)) || text[0] < '0' || text[0] > '9')
-		return false;
-	errno = 0;
-	*number = strtoull(text, &end, 10);
-	return !errno && !*end;
+	return json_get_text(object, name, text, sizeof(text)) &&
+	       number_parse(text, UINT64_MAX, number);
 }
 
 static bool put_number(struct json_object *object, const char *name, uint64_t number)

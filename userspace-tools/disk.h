@@ -67,6 +67,8 @@ int disk_open_keys(const struct disk *d, struct des_keys *dk, struct reason *why
 
 /* All layers: volume keys and headers. */
 int disk_unlock(struct disk *d, struct des_keys *dk, struct reason *why);
+/* Of two layers, the outer one: mapped if the inner header lies beneath it. */
+int disk_uncover(struct disk *d, struct des_keys *dk, struct reason *why);
 /* The headers of all layers are loaded after this; the innermost stays locked. */
 int disk_reach(struct disk *d, struct des_keys *dk, struct reason *why);
 /* One layer by a person's passphrase or a key file's content; single-layer disks only. */

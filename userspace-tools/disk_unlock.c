@@ -73,6 +73,16 @@ int disk_unlock_layer(struct disk *d, unsigned int index, struct des_keys *dk,
 	return rc;
 }
 
+int disk_uncover(struct disk *d, struct des_keys *dk, struct reason *why)
+{
+	int rc;
+
+	if (*d->header)
+		return RC_OK;
+	rc = disk_unlock_layer(d, OUTER, dk, why);
+	return rc ? rc : disk_peel(d, why);
+}
+
 int disk_reach(struct disk *d, struct des_keys *dk, struct reason *why)
 {
 	char device[PATH_MAX], header[PATH_MAX];
@@ -81,13 +91,9 @@ int disk_reach(struct disk *d, struct des_keys *dk, struct reason *why)
 
 	if (d->nr_layers == 1 || d->layer[INNER].meta)
 		return RC_OK;
-	if (!*d->header) {
-		rc = disk_unlock_layer(d, OUTER, dk, why);
-		if (!rc)
-			rc = disk_peel(d, why);
-		if (rc)
-			return rc;
-	}
+	rc = disk_uncover(d, dk, why);
+	if (rc)
+		return rc;
 	disk_inner_device(d, device, sizeof(device), header, sizeof(header));
 	rc = meta_load(&d->layer[INNER].meta, device, *header ? header : NULL, &found, why);
 	if (rc)

@@ -3,14 +3,13 @@
  * What a LUKS2 header's JSON says of the data. Text only; it comes from a
  * disk, and libcryptsetup has looked at its form.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "meta_segment.h"
+#include "number.h"
 
 #define SECTOR	512
 
@@ -28,13 +27,8 @@ static const char *text_of(struct json_object *object, const char *name)
 static bool number_of(struct json_object *object, const char *name, uint64_t *number)
 {
 	const char *text = text_of(object, name);
-	char *end;
 
-	if (!text || *text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	*number = strtoull(text, &end, 10);
-	return !errno && !*end;
+	return text && number_parse(text, UINT64_MAX, number);
 }
 
 /* Bytes to sectors. */

@@ -9,6 +9,7 @@
 #include "cache_stack.h"
 #include "lease.h"
 #include "monitor.h"
+#include "number.h"
 #include "opened.h"
 #include "ssesetup.h"
 #include "temp.h"
@@ -153,11 +154,6 @@ void monitor_device(const struct monitor_disk *d, char *name, size_t size)
 bool monitor_number(const struct monitor_disk *d, const char *word, uint64_t *number)
 {
 	const char *value = info_word(&d->info, word);
-	char *end;
 
-	if (!value || *value < '0' || *value > '9')
-		return false;
-	errno = 0;
-	*number = strtoull(value, &end, 10);
-	return !errno && !*end;
+	return value && number_parse(value, UINT64_MAX, number);
 }

@@ -3,13 +3,12 @@
  * The command line: one table of options, from which parsing and --help are
  * made. Names and units are cryptsetup's.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "diag.h"
+#include "number.h"
 #include "options.h"
 
 enum opt_kind {
@@ -164,22 +163,6 @@ _Static_assert(NR_OPTS <= 8 * sizeof(opt_set), "an opt_set has a bit for each op
 /* getopt_long() returns this for an option without a short name. */
 #define LONG_ONLY	256
 
-/*
- * Decimal digits and nothing else: strtoull() alone takes signs, blanks and
- * wraps around.
- */
-static bool parse_number(const char *text, const char **end, uint64_t *value)
-{
-	char *stop;
-
-	if (text[0] < '0' || text[0] > '9')
-		return false;
-	errno = 0;
-	*value = strtoull(text, &stop, 10);
-	*end = stop;
-	return errno == 0;
-}
-
 static bool parse_size(const char *text, uint64_t *bytes)
 {
 	static const struct {
@@ -198,7 +181,7 @@ static bool parse_size(const char *text, uint64_t *bytes)
 	uint64_t n;
 	size_t i;
 
-	if (!parse_number(text, &unit, &n))
+	if (!number_prefix(text, &unit, &n))
 		return false;
 	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		if (!strcmp(unit, units[i].unit))
@@ -220,8 +203,6 @@ static int has_arg(enum opt_kind kind)
 
 static int set_option(struct options *o, enum opt_id id, const char *arg)
 {
-	const char *end;
-
 	if (opts[id].kind != KIND_FLAG && opt_given(o, id))
 		return diag_fail(-1, "Option --%s is given twice.", opts[id].name);
 	o->given |= OPT_BIT(id);
@@ -236,7 +217,7 @@ static int set_option(struct options *o, enum opt_id id, const char *arg)
 		o->str[id] = arg;
 		return 0;
 	case KIND_NUMBER:
-		if (!parse_number(arg, &end, &o->num[id]) || *end)
+		if (!number_parse(arg, UINT64_MAX, &o->num[id]))
 			return diag_fail(-1, "Argument '%s' of option --%s is not a number (%s).",
 					 arg, opts[id].name, opts[id].arg);
 		return 0;

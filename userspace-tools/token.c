@@ -3,14 +3,13 @@
  * The token as text. What it says comes from a disk, which may be anybody's:
  * nothing in it is believed before it has been looked at.
  */
-#include <errno.h>
 #include <json-c/json.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base64.h"
+#include "number.h"
 #include "token.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -157,8 +156,7 @@ static int get_keyslot(const struct scope *s, int *keyslot)
 {
 	struct json_object *array, *value;
 	const char *text;
-	char *end;
-	long nr;
+	uint64_t nr;
 	int rc;
 
 	rc = get(s, "keyslots", json_type_array, &array);
@@ -171,8 +169,7 @@ static int get_keyslot(const struct scope *s, int *keyslot)
 	if (!json_object_is_type(value, json_type_string))
 		return WRONG(s, "keyslots", "isn't an array of strings");
 	text = json_object_get_string(value);
-	nr = *text >= '0' && *text <= '9' ? strtol(text, &end, 10) : -1;
-	if (nr < 0 || nr >= KEYSLOTS_MAX || *end || (*text == '0' && text[1]))
+	if (!number_parse(text, KEYSLOTS_MAX - 1, &nr) || (*text == '0' && text[1]))
 		return WRONG(s, "keyslots", "has no number from 0 to %d", KEYSLOTS_MAX - 1);
 	*keyslot = (int)nr;
 	return RC_OK;
