@@ -7,6 +7,11 @@ rig_tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 rig_repo=$(dirname "$rig_tests")
 rig_cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/dm-sse
 
+# For the command line of a kernel with checkers, each of whose complaints shall end it:
+# with kasan_multi_shot, which shows more than the first, KASAN has a word of its own.
+# shellcheck disable=SC2034
+rig_fatal='panic_on_warn=1 kasan.fault=panic'
+
 # sbin is where depmod, mkfs and dmsetup live; a plain user's PATH, and that
 # of some CI systems, lacks it.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
