@@ -153,7 +153,7 @@ static u8 *take_buffer(struct dmsse_stack *stack, bool may_sleep)
 	return kmalloc(stack->sector_size, GFP_NOWAIT | __GFP_NOWARN);
 }
 
-/* Also of one from outside the reserve, which such a buffer may fill up. */
+/* One from outside the reserve may well go to fill it up. */
 static void drop_buffer(struct dmsse_crypt *crypt)
 {
 	if (!crypt->buffer)
