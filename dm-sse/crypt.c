@@ -293,7 +293,7 @@ static int run(struct dmsse_crypt *crypt, struct crypto_wait *wait)
  * dmsse_crypt_run - pass sectors through the layers until there are no more
  * @crypt: prepared by dmsse_crypt_init(), or stopped by an earlier call
  * @may_sleep: wait for drivers and for memory; the pools this waits for are
- *	refilled by runs that wait for no I/O
+ *	refilled by runs that wait for drivers only
  *
  * Context: any but hard interrupts and disabled interrupts (the crypto API
  * works in neither); process if @may_sleep.

@@ -82,8 +82,8 @@ void dmsse_layer_destroy(struct dmsse_layer *layer);
  * @nr_layers: how many
  * @sector_size: size of an encryption sector, in bytes
  * @iv_shift: see dmsse_iv_sector()
- * @scratch: buffers of one encryption sector each, for sectors that lie
- *	scattered over several bvecs
+ * @scratch: reserve of buffers of one encryption sector each, for sectors that
+ *	lie scattered over several bvecs
  * @crypt_size: bytes that a struct dmsse_crypt needs with its request and IV
  * @ns_per_kib: what all layers take for 1 KiB, in nanoseconds; see policy.c
  * @chunk: see dmsse_policy_chunk(), in bytes

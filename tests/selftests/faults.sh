@@ -563,8 +563,8 @@ some_are_missing() {
 	return 1
 }
 
-# As above, one may have been left out by chance, and one that has a single allocation
-# of which the log tells several times.
+# As above, one may have been left out by chance: several times in a row, if the log
+# tells of a single allocation of it.
 faults verbose=2
 for ((again = 0; again < 20; again++)); do
 	some_are_missing || break
