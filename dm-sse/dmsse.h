@@ -359,9 +359,24 @@ static inline void dmsse_count_data(struct dmsse_target *sse, enum dmsse_counter
 	put_cpu_ptr(sse->counters);
 }
 
-bool dmsse_takes_io(struct dm_target *ti);
+void dmsse_log_error(struct dm_target *ti, const struct dmsse_error *err);
 
 extern struct target_type dmsse_target_type;
+
+/* status.c: what it tells of itself --------------------------------------- */
+
+void dmsse_status(struct dm_target *ti, status_type_t type, unsigned int status_flags,
+		  char *result, unsigned int maxlen);
+
+/* control.c: suspend, resume, messages ------------------------------------ */
+
+void dmsse_presuspend(struct dm_target *ti);
+void dmsse_postsuspend(struct dm_target *ti);
+int dmsse_preresume(struct dm_target *ti);
+void dmsse_resume(struct dm_target *ti);
+int dmsse_handle_message(struct dm_target *ti, unsigned int argc, char **argv,
+			 char *result, unsigned int maxlen);
+bool dmsse_takes_io(struct dm_target *ti);
 
 /* io.c: bios -------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The device-mapper target: calls the other files in order and says why
- * something was refused.
+ * The device-mapper target: what it is made of, in which order, and what device-mapper
+ * may ask of it.
  */
 #include "dmsse.h"
 #include "key.h"
@@ -9,20 +9,14 @@
 #include <linux/blkdev.h>
 #include <linux/slab.h>
 
-/* The words of the status line; order and spelling are an interface. */
-static const char * const counter_names[DMSSE_NR_COUNTERS] = {
-	[DMSSE_READ_BIOS]	= "read_bios",
-	[DMSSE_READ_SECTORS]	= "read_sectors",
-	[DMSSE_WRITE_BIOS]	= "write_bios",
-	[DMSSE_WRITE_SECTORS]	= "write_sectors",
-	[DMSSE_DISCARD_BIOS]	= "discard_bios",
-	[DMSSE_FLUSH_BIOS]	= "flush_bios",
-	[DMSSE_CRYPT_ERRORS]	= "crypt_errors",
-	[DMSSE_IO_ERRORS]	= "io_errors",
-	[DMSSE_QUEUED_BIOS]	= "queued_bios",
-};
-
-static void log_error(struct dm_target *ti, const struct dmsse_error *err)
+/**
+ * dmsse_log_error - tell the log why something was refused
+ * @ti: the target
+ * @err: why, one line
+ *
+ * Context: any.
+ */
+void dmsse_log_error(struct dm_target *ti, const struct dmsse_error *err)
 {
 	pr_err("%s: %s\n", dm_table_device_name(ti->table), err->text);
 }
@@ -217,7 +211,7 @@ static int sse_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	if (!r)
 		r = sse_create(ti, &params, &err);
 	if (r) {
-		log_error(ti, &err);
+		dmsse_log_error(ti, &err);
 		ti->error = "refused, the dm-sse line above says why";
 	}
 	return r;
@@ -226,278 +220,6 @@ static int sse_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 static void sse_dtr(struct dm_target *ti)
 {
 	sse_destroy(ti, ti->private);
-}
-
-/* Status -------------------------------------------------------------------- */
-
-static u64 sum_counter(const struct dmsse_target *sse, enum dmsse_counter counter)
-{
-	u64 sum = 0;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu_ptr(sse->counters, cpu)->value[counter]);
-	return sum;
-}
-
-/* Of the things there are to say about a target the worst is its state. */
-static const char *state_name(const struct dmsse_target *sse)
-{
-	switch (dmsse_lease_state(sse->lease)) {
-	case DMSSE_LEASE_LAPSING:
-		return "lapsing";
-	case DMSSE_LEASE_LAPSED:
-		return "lapsed";
-	case DMSSE_LEASE_VALID:
-		break;
-	}
-	if (!dmsse_stack_keyed(&sse->stack))
-		return "no-key";
-	return sse->live ? "active" : "suspended";
-}
-
-static size_t emit_info(struct dmsse_target *sse, char *result, unsigned int maxlen)
-{
-	const struct dmsse_stack *stack = &sse->stack;
-	bool insecure = false;
-	unsigned int i;
-	size_t sz = 0;
-
-	mutex_lock(&sse->lock);
-	DMEMIT("%s", state_name(sse));
-
-	DMEMIT(" layers:%u", stack->nr_layers);
-	for (i = 0; i < stack->nr_layers; i++) {
-		const struct dmsse_layer *layer = &stack->layer[i];
-		const char *name = dmsse_layer_name(i);
-
-		DMEMIT(" %s:%s %s_driver:%s", name, layer->tfm ? "keyed" : "no-key",
-		       name, layer->driver);
-		insecure |= layer->insecure;
-	}
-	sz += dmsse_lease_emit(sse->lease, result + sz, maxlen - sz);
-	mutex_unlock(&sse->lock);
-
-	for (i = 0; i < DMSSE_NR_COUNTERS; i++)
-		DMEMIT(" %s:%llu", counter_names[i],
-		       (unsigned long long)sum_counter(sse, i));
-	DMEMIT(" bounce_waits:%llu", (unsigned long long)atomic64_read(&sse->bounce.waits));
-	if (insecure)
-		DMEMIT(" insecure");
-	return sz;
-}
-
-static void sse_status(struct dm_target *ti, status_type_t type, unsigned int status_flags,
-		       char *result, unsigned int maxlen)
-{
-	struct dmsse_target *sse = ti->private;
-	size_t sz = 0;
-
-	switch (type) {
-	case STATUSTYPE_INFO:
-		emit_info(sse, result, maxlen);
-		break;
-	case STATUSTYPE_TABLE:
-		mutex_lock(&sse->lock);
-		dmsse_table_emit(&sse->params, result, maxlen);
-		mutex_unlock(&sse->lock);
-		break;
-	case STATUSTYPE_IMA:
-		DMEMIT_TARGET_NAME_VERSION(ti->type);
-		sz += dmsse_table_emit_ima(&sse->params, result + sz, maxlen - sz);
-		DMEMIT(";");
-		break;
-	}
-}
-
-/* Suspend, resume, messages ------------------------------------------------- */
-
-static void sse_presuspend(struct dm_target *ti)
-{
-	struct dmsse_target *sse = ti->private;
-
-	dmsse_lease_presuspend(sse->lease);
-}
-
-static void sse_postsuspend(struct dm_target *ti)
-{
-	struct dmsse_target *sse = ti->private;
-
-	mutex_lock(&sse->lock);
-	sse->live = false;
-	mutex_unlock(&sse->lock);
-}
-
-/* Has each layer a key, and a valid one? Under sse->lock. */
-static int check_keys(struct dmsse_target *sse, struct dmsse_error *err)
-{
-	const struct dmsse_stack *stack = &sse->stack;
-	const char *layer = "", *space = "";
-	unsigned int i;
-
-	dmsse_lease_check(sse->lease);
-	for (i = 0; i < stack->nr_layers; i++)
-		if (!stack->layer[i].tfm)
-			break;
-	if (i == stack->nr_layers && dmsse_lease_state(sse->lease) == DMSSE_LEASE_VALID)
-		return 0;
-
-	if (stack->nr_layers > 1) {
-		layer = dmsse_layer_name(i % stack->nr_layers);
-		space = " ";
-	}
-	if (dmsse_lease_state(sse->lease) == DMSSE_LEASE_VALID)
-		dmsse_err(err,
-			  "cannot resume without a key: send the message 'key set %s%s<reference>' first",
-				layer, space);
-	else
-		dmsse_err(err,
-			  "cannot resume, key %s: send the message 'key set %s%s<reference>' first",
-				dmsse_lease_reason(sse->lease), layer, space);
-	return -ENOKEY;
-}
-
-static int sse_preresume(struct dm_target *ti)
-{
-	struct dmsse_target *sse = ti->private;
-	struct dmsse_error err;
-	int r;
-
-	mutex_lock(&sse->lock);
-	r = check_keys(sse, &err);
-	mutex_unlock(&sse->lock);
-
-	if (r)
-		log_error(ti, &err);
-	return r;
-}
-
-/*
- * A key wiped since sse_preresume() is not noticed here: there is no way to
- * refuse any more. The bios will be.
- */
-static void sse_resume(struct dm_target *ti)
-{
-	struct dmsse_target *sse = ti->private;
-
-	mutex_lock(&sse->lock);
-	sse->live = true;
-	dmsse_lease_resumed(sse->lease);
-	mutex_unlock(&sse->lock);
-}
-
-/* The new reference takes the place of the old one only if its key works. */
-static int message_key_set(struct dmsse_target *sse, unsigned int index,
-			   const struct dmsse_key_ref *ref, struct dmsse_error *err)
-{
-	struct dmsse_layer_params *params = &sse->params.layer[index];
-	const char *description = kstrdup(ref->description, GFP_NOIO);
-	int r;
-
-	if (!description)
-		return -ENOMEM;
-	r = dmsse_key_set(&sse->stack, index, ref, sse->lease, err);
-	if (!r) {
-		swap(params->key.description, description);
-		params->key.size = ref->size;
-		params->key.type = ref->type;
-		dmsse_lease_renew(sse->lease);
-	}
-	kfree(description);
-	return r;
-}
-
-static int message_key_wipe(struct dmsse_target *sse, const struct dmsse_message *message)
-{
-	unsigned int i, index;
-
-	for (i = 0; i < message->nr; i++) {
-		index = message->first + i;
-		dmsse_key_wipe(&sse->stack.layer[index]);
-		dmsse_lease_drop(sse->lease, index);
-	}
-	return 0;
-}
-
-/**
- * dmsse_takes_io - may I/O arrive?
- * @ti: the target
- *
- * dmsse_target.live alone doesn't tell: device-mapper's internal suspend calls
- * postsuspend, but its internal resume doesn't call resume.
- *
- * Context: process; dmsse_target.lock held.
- */
-bool dmsse_takes_io(struct dm_target *ti)
-{
-	const struct dmsse_target *sse = ti->private;
-
-	return sse->live || !dm_suspended(ti);
-}
-
-/* May keys change? If the lease has lapsed nothing uses them, suspended or not. */
-static int check_idle(struct dm_target *ti, const struct dmsse_target *sse,
-		      struct dmsse_error *err)
-{
-	switch (dmsse_lease_state(sse->lease)) {
-	case DMSSE_LEASE_LAPSED:
-		return 0;
-	case DMSSE_LEASE_LAPSING:
-		dmsse_err(err, "the key lapses at this moment: send the message again");
-		return -EBUSY;
-	case DMSSE_LEASE_VALID:
-		break;
-	}
-	if (!dmsse_takes_io(ti))
-		return 0;
-	dmsse_err(err, "keys change only while the device is suspended%s: suspend it first",
-		  sse->lease ? " or its lease has lapsed" : "");
-	return -EBUSY;
-}
-
-static int change_keys(struct dm_target *ti, const struct dmsse_message *message,
-		       struct dmsse_error *err)
-{
-	struct dmsse_target *sse = ti->private;
-	int r = check_idle(ti, sse, err);
-
-	if (r)
-		return r;
-	if (message->set)
-		return message_key_set(sse, message->first, &message->ref, err);
-	return message_key_wipe(sse, message);
-}
-
-static int handle_message(struct dm_target *ti, unsigned int argc, char **argv,
-			  struct dmsse_error *err)
-{
-	struct dmsse_target *sse = ti->private;
-	struct dmsse_message message;
-	int r;
-
-	r = dmsse_message_parse(&message, sse->stack.nr_layers, argc, argv, err);
-	if (r)
-		return r;
-	r = dmsse_lease_settle(sse->lease);
-	if (r) {
-		dmsse_err(err, "interrupted while I/O under way came to its end: send the message again");
-		return r;
-	}
-	mutex_lock(&sse->lock);
-	r = change_keys(ti, &message, err);
-	mutex_unlock(&sse->lock);
-	return r;
-}
-
-static int sse_message(struct dm_target *ti, unsigned int argc, char **argv,
-		       char *result, unsigned int maxlen)
-{
-	struct dmsse_error err = { "out of memory" };
-	int r = handle_message(ti, argc, argv, &err);
-
-	if (r)
-		log_error(ti, &err);
-	return r;
 }
 
 /* What the device can do ---------------------------------------------------- */
@@ -534,12 +256,12 @@ struct target_type dmsse_target_type = {
 	.dtr		= sse_dtr,
 	.map		= dmsse_map,
 	.end_io		= dmsse_end_io,
-	.status		= sse_status,
-	.presuspend	= sse_presuspend,
-	.postsuspend	= sse_postsuspend,
-	.preresume	= sse_preresume,
-	.resume		= sse_resume,
-	.message	= sse_message,
+	.status		= dmsse_status,
+	.presuspend	= dmsse_presuspend,
+	.postsuspend	= dmsse_postsuspend,
+	.preresume	= dmsse_preresume,
+	.resume		= dmsse_resume,
+	.message	= dmsse_handle_message,
 	.iterate_devices = sse_iterate_devices,
 	.io_hints	= sse_io_hints,
 };

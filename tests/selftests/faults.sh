@@ -552,7 +552,7 @@ good remove $DEV
 
 NAMES="dmsse_recycle_init dmsse_leases_init sse_ctr dmsse_bounce_pool_init dmsse_stack_init
 	dmsse_layer_init dmsse_layer_alloc_tfm dmsse_lease_create dmsse_key_set dmsse_crypt_measure
-	sse_message"
+	dmsse_handle_message"
 some_are_missing() {
 	local name
 
