@@ -3,7 +3,6 @@
  * The directory of a platform key, and the files in it: which versions there
  * are, and that each is there whole or not at all.
  */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +15,7 @@
 
 #include "files.h"
 #include "kek_platform.h"
+#include "number.h"
 #include "paths.h"
 
 /* What is being written, until it is complete. */
@@ -79,30 +79,25 @@ int platform_dir_open(struct platform *p, struct reason *why)
 
 /* Files */
 
-static bool parse_number(const char *text, size_t len, unsigned int *number)
+/* A version's number, which *@rest follows. One spelling each: no zeroes in front. */
+static bool parse_number(const char *text, const char **rest, unsigned int *number)
 {
-	unsigned long n = 0;
-	size_t i;
+	uint64_t n;
 
-	if (!len || len > 9 || text[0] == '0')
+	if (*text == '0' || !number_prefix(text, rest, &n) || n > NUMBER_MAX)
 		return false;
-	for (i = 0; i < len; i++) {
-		if (!isdigit((unsigned char)text[i]))
-			return false;
-		n = n * 10 + (unsigned long)(text[i] - '0');
-	}
 	*number = (unsigned int)n;
 	return true;
 }
 
 static bool parse_file_name(const char *name, struct version *v)
 {
-	const char *dot = strchr(name, '.');
+	const char *rest;
 
-	if (!dot || !parse_number(name, (size_t)(dot - name), &v->number))
+	if (!parse_number(name, &rest, &v->number))
 		return false;
-	v->sealed = !strcmp(dot, ".cred");
-	return v->sealed || !strcmp(dot, ".key");
+	v->sealed = !strcmp(rest, ".cred");
+	return v->sealed || !strcmp(rest, ".key");
 }
 
 void platform_file_name(const struct version *v, char name[32])
@@ -257,9 +252,10 @@ void platform_dir_unlock(const struct platform *p)
 const struct version *platform_find(const struct version *list, size_t nr, const char *version)
 {
 	unsigned int number;
+	const char *rest;
 	size_t i;
 
-	if (!parse_number(version, strlen(version), &number))
+	if (!parse_number(version, &rest, &number) || *rest)
 		return NULL;
 	for (i = 0; i < nr; i++)
 		if (list[i].number == number)
