@@ -102,7 +102,7 @@ fs_is_clean() {
 	esac
 }
 
-# FS LAYERS SEQ...: "" if all that was promised by then is there; else what is wrong.
+# FS LAYERS MARK...: "" if all that was promised by then is there; else what is wrong.
 # What is promised and there is added to $WORK/bytes.
 judge() {
 	local fs=$1 layers=$2 loop out with=sse
@@ -170,23 +170,25 @@ set_cache() {
 	echo "$1" >"/sys/dev/block/$((${node% *})):$((${node#* }))/queue/write_cache"
 }
 
-# Of the load's flushes and FUA writes: "NUMBER NEXT SEQ...", by the number of the next
-# one and the last mark of each process before it.
+# Of the load's flushes and FUA writes: "NUMBER NEXT SEQ:LAST...", with the number of the
+# next one, and for each process its last mark before the one and before the other.
 sync_points() {
 	$REPLAY "$LOG" syncs | awk -v n=$PROCESSES '
 		function point(next_) {
-			if (number != "")
-				print number, next_ seqs
-			number = ""
+			if (number == "")
+				return
+			printf "%d %d", number, next_
+			for (i = 0; i < n; i++)
+				printf " %d:%d", promised[i], seq[i]
+			print ""
 		}
 		$2 == "end" {exit}
 		on && $2 ~ /^p/ {split(substr($2, 2), a, ":"); seq[a[1]] = a[2]}
 		on && $2 !~ /^p/ {
 			point($1)
 			number = $1
-			seqs = ""
 			for (i = 0; i < n; i++)
-				seqs = seqs " " seq[i] + 0
+				promised[i] = seq[i]
 		}
 		$2 == "begin" {on = 1}'
 }
@@ -211,7 +213,7 @@ choose() {
 
 # FS LAYERS
 cut_it() {
-	local fs=$1 layers=$2 number following seqs at=0 half=0 out bad="" bytes
+	local fs=$1 layers=$2 number following seqs marks at=0 half=0 out bad="" bytes
 
 	make_disk DISK 48
 	make_disk LOG 256
@@ -227,12 +229,17 @@ cut_it() {
 		at=$((number + 1))
 		cp --sparse=always "$WORK/replayed" "$WORK/cut.img"
 		# Of those that the next flush makes durable some may have come to the disk, too.
+		# These may be of what was begun after promises that are in between.
 		half=$((!half))
-		[ $half = 0 ] || $REPLAY "$LOG" "$WORK/cut.img" $(((at + following + 1) / 2)) "$following"
-		# shellcheck disable=SC2086
-		out=$(judge "$fs" "$layers" $seqs)
+		read -ra marks <<<"$seqs"
+		if [ $half = 1 ]; then
+			$REPLAY "$LOG" "$WORK/cut.img" $(((at + following + 1) / 2)) "$following"
+		else
+			marks=("${marks[@]%:*}")
+		fi
+		out=$(judge "$fs" "$layers" "${marks[@]}")
 		JUDGED=$((JUDGED + 1))
-		[ -z "$out" ] || bad+="entry $number, marks $seqs: $out"$'\n'
+		[ -z "$out" ] || bad+="entry $number, marks ${marks[*]}: $out"$'\n'
 	done < <(printf '%s\n' "${CHOSEN[@]}")
 	is "... after ${#CHOSEN[@]} of ${#LINES_[@]} of them it is clean, and has what was promised" "$bad" ""
 	bytes=$(awk '{n += $1} END {print n + 0}' "$WORK/bytes")
@@ -254,6 +261,19 @@ without_flushes() {
 	like "... and without flushes what was promised is missed" "$out" "p0/f[0-9]"
 	diag "$out"
 }
+
+### The judge
+
+# Of ten operations the last is to truncate a file, after two promises about others.
+mkdir -p "$WORK/judged/p0" "$WORK/ledgers"
+check "the judge: a load without a log" \
+	"$LOAD" run "$WORK/judged" "$WORK/ledgers" - 1726 10 1
+check "... all that was promised is there" "$LOAD" verify "$WORK/judged" "$WORK/ledgers" 10
+check "... what was begun after the next promise may be, where a cut has some of it" \
+	"$LOAD" verify "$WORK/judged" "$WORK/ledgers" 8:9
+refute "... and where it has not, may not" "$LOAD" verify "$WORK/judged" "$WORK/ledgers" 8
+
+### Cuts
 
 # Set by make_disk.
 DISK='' LOG=''

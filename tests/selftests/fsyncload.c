@@ -4,7 +4,7 @@
  * cut has left by that.
  *
  *	fsyncload run DIR LEDGERS MAPPING SEED OPERATIONS PROCESSES
- *	fsyncload verify DIR LEDGERS SEQ...
+ *	fsyncload verify DIR LEDGERS SEQ[:LAST]...
  *
  * Each process has a directory p<N> of its own in DIR, with a handful of files that
  * it creates, appends to, truncates, overwrites with O_DSYNC, replaces by rename and
@@ -12,10 +12,13 @@
  * does it. When the kernel has promised something it sends dm-log-writes, as MAPPING,
  * the mark "p<N>:<SEQ>", and then the promise becomes a line as well. So whatever
  * comes behind that mark in the log must not lose what was promised, and nothing that
- * the ledger has behind the promise can have happened before the mark.
+ * the ledger has behind the promise can have happened before the mark. Without a log,
+ * MAPPING is "-".
  *
  * "verify" is given the last mark of each process before the cut, 0 for none, and
- * prints how many bytes were promised, and are there.
+ * prints how many bytes were promised, and are there. If writes have come to the disk
+ * that no flush had made durable yet, LAST is the last mark before that flush: what was
+ * promised between the two may be there, and what was begun after LAST, too.
  *
  * Lines of a ledger:
  *
@@ -58,6 +61,8 @@
 #define HEAD_SIZE	((size_t)HEAD * BLOCK)
 #define MAX_SIZE	(6 * HEAD_SIZE)
 #define NAMES		5
+/* Things a name may have stood for before, since a promise. */
+#define MAX_BEFORE	8
 
 /* A file's content, and what is known of it. */
 struct object {
@@ -68,9 +73,10 @@ struct object {
 	unsigned int last[HEAD];	/* generations of the blocks */
 };
 
-/* What a name may stand for: before what was begun with it, and after. */
+/* What a name may stand for: what it was made last, and whatever it was since the promise. */
 struct name {
-	struct object now, before;
+	struct object now, before[MAX_BEFORE];
+	unsigned int nr_before;
 	bool absent;		/* it may stand for nothing */
 };
 
@@ -115,14 +121,17 @@ static struct name *find(const char *name)
 /* What is about to be done to @n: the old state is possible still. */
 static void begin(struct name *n, uint64_t id, size_t size)
 {
-	/* Only one thing is done to a name between two promises. */
-	n->before = n->now;
+	if (n->now.id) {
+		if (n->nr_before == MAX_BEFORE)
+			die("too much of one name between two promises");
+		n->before[n->nr_before++] = n->now;
+	}
 	memset(&n->now, 0, sizeof(n->now));
 	n->now.id = id;
 	n->now.size = size;
 	n->now.low = size;
 	n->now.high = size;
-	if (!n->before.id || !id)
+	if (!id)
 		n->absent = true;
 }
 
@@ -139,7 +148,7 @@ static void synced(struct name *n)
 {
 	struct object *o = &n->now;
 
-	n->before.id = 0;
+	n->nr_before = 0;
 	n->absent = !o->id;
 	o->low = o->size;
 	o->high = o->size;
@@ -225,8 +234,11 @@ static unsigned int mark(struct load *l)
 
 	buffer.head.data_size = sizeof(buffer);
 	buffer.head.data_start = sizeof(buffer.head);
+	l->seq++;
+	if (!strcmp(l->mapping, "-"))
+		return l->seq;
 	snprintf(buffer.head.name, sizeof(buffer.head.name), "%s", l->mapping);
-	snprintf(msg->message, 64, "mark p%u:%u", l->process, ++l->seq);
+	snprintf(msg->message, 64, "mark p%u:%u", l->process, l->seq);
 	if (ioctl(l->control, DM_TARGET_MSG, &buffer))
 		die("a mark for %s", l->mapping);
 	return l->seq;
@@ -390,7 +402,7 @@ static int run(char **args)
 		if (fork())
 			continue;
 		l.control = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
-		if (l.control < 0)
+		if (l.control < 0 && strcmp(l.mapping, "-"))
 			die("/dev/mapper/control");
 		l.random = mix(strtoull(args[3], NULL, 10) * 64 + l.process);
 		open_place(&l, args[0], args[1], "w");
@@ -453,6 +465,7 @@ static size_t verify_name(struct load *l, unsigned int i)
 	static unsigned char data[2 * MAX_SIZE];
 	struct name *n = &names[i];
 	char name[16], why[80] = "is there";
+	unsigned int j;
 	ssize_t size;
 	int fd;
 
@@ -470,8 +483,9 @@ static size_t verify_name(struct load *l, unsigned int i)
 	errno = 0;
 	if (matches(&n->now, data, size, why, sizeof(why)))
 		return n->now.low;
-	if (matches(&n->before, data, size, why, sizeof(why)))
-		return n->before.low;
+	for (j = 0; j < n->nr_before; j++)
+		if (matches(&n->before[j], data, size, why, sizeof(why)))
+			return n->before[j].low;
 	die("p%u/%s %s", l->process, name, why);
 }
 
@@ -486,9 +500,21 @@ static bool is_ours(const char *name)
 	       (!name[len] || !strcmp(name + len, ".new"));
 }
 
-static size_t verify_process(struct load *l, unsigned int seq)
+/* The number of a promise, or 0. */
+static unsigned int promise(const char *line)
 {
-	char line[80], what[16];
+	char what[16];
+	unsigned int seq;
+
+	if (sscanf(line, "%15s %u", what, &seq) != 2 ||
+	    (strcmp(what, "synced") && strcmp(what, "written")))
+		return 0;
+	return seq;
+}
+
+static size_t verify_process(struct load *l, unsigned int seq, unsigned int last)
+{
+	char line[80];
 	const struct dirent *entry;
 	unsigned int at, i;
 	size_t bytes = 0;
@@ -497,12 +523,13 @@ static size_t verify_process(struct load *l, unsigned int seq)
 	memset(names, 0, sizeof(names));
 	for (i = 0; i < NAMES; i++)
 		names[i].absent = true;
-	/* To the promise that was made too late. */
+	/* To the promise that was made too late, and without those that weren't in time. */
 	while (fgets(line, sizeof(line), l->ledger)) {
-		if ((!strncmp(line, "synced ", 7) || !strncmp(line, "written ", 8)) &&
-		    sscanf(line, "%15s %u", what, &at) == 2 && at > seq)
+		at = promise(line);
+		if (at > last)
 			break;
-		enter(line);
+		if (at <= seq)
+			enter(line);
 	}
 	for (i = 0; i < NAMES; i++)
 		bytes += verify_name(l, i);
@@ -522,8 +549,13 @@ static int verify(char **args)
 	size_t bytes = 0;
 
 	for (; args[2 + l.process]; l.process++) {
+		unsigned int seq, last;
+		int n = sscanf(args[2 + l.process], "%u:%u", &seq, &last);
+
+		if (n < 1)
+			die("no mark: %s", args[2 + l.process]);
 		open_place(&l, args[0], args[1], "r");
-		bytes += verify_process(&l, atoi(args[2 + l.process]));
+		bytes += verify_process(&l, seq, n == 2 ? last : seq);
 		fclose(l.ledger);
 		close(l.dir);
 	}
@@ -538,6 +570,6 @@ int main(int argc, char **argv)
 	if (argc >= 5 && !strcmp(argv[1], "verify"))
 		return verify(argv + 2);
 	fprintf(stderr, "Usage: fsyncload run DIR LEDGERS MAPPING SEED OPERATIONS PROCESSES\n"
-			"       fsyncload verify DIR LEDGERS SEQ...\n");
+			"       fsyncload verify DIR LEDGERS SEQ[:LAST]...\n");
 	return 2;
 }
