@@ -145,6 +145,17 @@ each_site() {
 	is "$what: at least $least allocations may fail" $((failed >= least)) 1
 }
 
+# NAME...: is one of these functions of the module not among those that had no memory?
+some_are_missing() {
+	local name
+
+	sort -u "$WORK/sites" >"$WORK/all"
+	for name; do
+		grep -qx "$name" "$WORK/all" || return 0
+	done
+	return 1
+}
+
 # Of each_site(), whose variables it has.
 one_sweep() {
 	for ((n = 1; n < 3000; n++)); do
@@ -280,10 +291,21 @@ no_module() {
 	good rmmod dm_sse
 }
 
+load_sites() {
+	each_site "$1" 10 no_module insmod "${DMSSE_MODULE:-$(modinfo -n dm-sse)}" ""
+}
+
 unload_module
 kernel_text do_one_initcall
 STATE=module_state
-each_site "loading the module" 10 no_module insmod "${DMSSE_MODULE:-$(modinfo -n dm-sse)}" ""
+load_sites "loading the module"
+# As said of each_site(), one may have been left out by chance: several times in a row,
+# if the log tells of a single allocation of it.
+INIT_NAMES=(dmsse_recycle_init dmsse_leases_init)
+for ((again = 0; again < 20; again++)); do
+	some_are_missing "${INIT_NAMES[@]}" || break
+	load_sites "loading the module once more"
+done
 check "... and nothing of it stays" wait_for 10 no_rescuers
 _load_module
 module_text
@@ -550,31 +572,20 @@ good remove $DEV
 
 ### What has failed
 
-NAMES="dmsse_recycle_init dmsse_leases_init sse_ctr dmsse_bounce_pool_init dmsse_stack_init
-	dmsse_layer_init dmsse_layer_alloc_tfm dmsse_lease_create dmsse_key_set dmsse_crypt_measure
-	dmsse_handle_message"
-some_are_missing() {
-	local name
+CALL_NAMES=(sse_ctr dmsse_bounce_pool_init dmsse_stack_init dmsse_layer_init dmsse_layer_alloc_tfm
+	dmsse_lease_create dmsse_key_set dmsse_crypt_measure dmsse_handle_message)
 
-	sort -u "$WORK/sites" >"$WORK/all"
-	for name in $NAMES; do
-		grep -qx "$name" "$WORK/all" || return 0
-	done
-	return 1
-}
-
-# As above, one may have been left out by chance: several times in a row, if the log
-# tells of a single allocation of it.
+# By chance, as when the module was loaded.
 faults verbose=2
 for ((again = 0; again < 20; again++)); do
-	some_are_missing || break
+	some_are_missing "${CALL_NAMES[@]}" || break
 	good create $DEV
 	each_site "a table once more" 60 drop_table load $DEV "${TABLE["two layers, all options"]}"
 	good remove $DEV
 done
-some_are_missing
+sort -u "$WORK/sites" >"$WORK/all"
 diag "functions of the module without memory: $(tr '\n' ' ' <"$WORK/all")"
-for name in $NAMES; do
+for name in "${INIT_NAMES[@]}" "${CALL_NAMES[@]}"; do
 	check "$name has had none" grep -qx "$name" "$WORK/all"
 done
 
