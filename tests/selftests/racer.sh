@@ -12,7 +12,6 @@ load_module
 make_disk DISK 8 null discard=1
 make_disk COPY 8 null discard=1
 SECTORS=$(sectors "$DISK")
-HALF=$((SECTORS / 2))
 DEV=dmsse-racer
 MAP=/dev/mapper/$DEV
 
@@ -82,9 +81,20 @@ planted() {
 	dm_remove $DEV
 }
 
-begin "$LINEAR"
+# So often that no sector of a small piece has been left out.
+_written() {
+	order report
+	awk '/ writes,/ { n = $2 } END { exit n < 1000 }' "$WORK/racer"
+}
+
+# Of what was never written, or discarded, nobody could tell whose it is.
+HALF=64
+begin "$LINEAR" --size $((2 * HALF)) --mix rw
+check "halves that are exchanged: all is written" wait_for 60 _written
 planted "halves that are exchanged" "unit [0-9]* of $MAP: it is another sector's: unit [0-9]*, write" \
-	switch "0 $HALF linear $DISK $HALF"$'\n'"$HALF $HALF linear $DISK 0"
+	switch "0 $HALF linear $DISK $HALF
+$HALF $HALF linear $DISK 0
+$((2 * HALF)) $((SECTORS - 2 * HALF)) linear $DISK $((2 * HALF))"
 
 stale() {
 	dmsetup suspend $DEV
