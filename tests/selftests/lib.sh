@@ -111,7 +111,8 @@ _whole_lines() {
 # its children, by nobody else, and go away with it.
 if [ -z "${DMSSE_SESSION:-}" ] && [ "$(id -u)" = 0 ] && command -v keyctl >/dev/null; then
 	export DMSSE_SESSION=1
-	# Whoever stops us must not stop what still has to be told.
+	# Whoever stops us must not stop what still has to be told. It becomes a child of the
+	# script's that bash knows nothing of, for which "wait" without arguments may wait.
 	exec 3> >(trap '' INT TERM HUP; _whole_lines 2>/dev/null)
 	export DMSSE_STDERR=$!
 	# keyctl's own word on it is dropped, the test's stderr is not.

@@ -123,6 +123,7 @@ stop_fio() {
 kill_fio() {
 	local disk
 
+	[ ${#FIO[@]} -gt 0 ] || return 0 # or "wait" would have no arguments
 	kill -KILL "${FIO[@]}" 2>/dev/null
 	for disk in "${DISKS[@]}"; do
 		state_is "$disk" active || timeout 60 dmsetup remove --force "$disk"
@@ -411,8 +412,19 @@ TIMES=${1:-$TIMES}
 for disk in "${DISKS[@]}"; do
 	[[ $disk = dmsse-kept-* ]] || "$SSESETUP" close "$disk" || fail "close $disk"
 done
+declare -A WRITTEN=()
+for disk in dmsse-kept-error dmsse-kept-queue; do
+	WRITTEN[$disk]=$(word "$disk" write_bios)
+done
+has_begun() {
+	[ "$(word "$1" write_bios)" -gt "${WRITTEN[$1]}" ]
+}
 start_fio dmsse-kept-queue --thinktime=2ms
 start_fio dmsse-kept-error --thinktime=2ms --continue_on_error=all --verify=0
+# One that is stopped as it starts tells of no result.
+for disk in "${!WRITTEN[@]}"; do
+	check "${disk#dmsse-}: fio has begun" wait_for $LONG has_begun "$disk"
+done
 FLAPS=0
 flap() {
 	"$SSESETUP" des disable kept --now -q || return
