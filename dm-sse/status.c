@@ -43,7 +43,7 @@ static const char *state_name(const struct dmsse_target *sse)
 	return sse->live ? "active" : "suspended";
 }
 
-static size_t emit_info(struct dmsse_target *sse, char *result, unsigned int maxlen)
+static void emit_info(struct dmsse_target *sse, char *result, unsigned int maxlen)
 {
 	const struct dmsse_stack *stack = &sse->stack;
 	bool insecure = false;
@@ -71,7 +71,6 @@ static size_t emit_info(struct dmsse_target *sse, char *result, unsigned int max
 	DMEMIT(" bounce_waits:%llu", (unsigned long long)atomic64_read(&sse->bounce.waits));
 	if (insecure)
 		DMEMIT(" insecure");
-	return sz;
 }
 
 /**
